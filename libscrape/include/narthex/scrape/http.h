@@ -1,0 +1,128 @@
+// The HTTP client that scrapes, service discovery, remote write and the
+// notifier share: an interface, and an implementation over libcurl's multi
+// interface with one thread that only moves bytes.
+//
+// Any thread may call Send and Cancel.  Tests pass a client of their own that
+// answers at once.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "narthex/base/time.h"
+
+namespace narthex::scrape {
+
+// A text given directly, or the path of a file that is read anew for every
+// request (so that it can be rotated).  Both empty: not given.
+struct Secret {
+  std::string value = {};
+  std::string file = {};
+
+  bool empty() const { return value.empty() && file.empty(); }
+  friend bool operator==(const Secret &, const Secret &) = default;
+};
+
+struct TlsOptions {
+  Secret ca = {}; // PEM; none: the system's
+  Secret cert = {};
+  Secret key = {};
+  std::string server_name = {};
+  bool insecure_skip_verify = false;
+  std::string min_version = {}; // "TLS10".."TLS13"; "": TLS 1.2
+  std::string max_version = {};
+
+  friend bool operator==(const TlsOptions &, const TlsOptions &) = default;
+};
+
+// How to talk to a server: http_config of Prometheus.  At most one of
+// basic_auth_user and credentials is given.
+struct HttpOptions {
+  std::string basic_auth_user = {};
+  Secret basic_auth_password = {};
+  std::string auth_type = "Bearer"; // goes before the credentials
+  Secret credentials = {};
+  TlsOptions tls = {};
+  std::string proxy_url = {};
+  std::string no_proxy = {}; // comma-separated, as in NO_PROXY
+  bool proxy_from_environment = false;
+  bool follow_redirects = true;
+  bool enable_http2 = true;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+
+  friend bool operator==(const HttpOptions &, const HttpOptions &) = default;
+};
+
+// What cannot work, in Prometheus's words: two kinds of authorization, a key
+// without certificate, an unknown TLS version.
+absl::Status ValidateHttpOptions(const HttpOptions &options);
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
+  Duration timeout = Seconds(10); // of the whole exchange
+  // Of the body after decompression; 0: no limit.  At the limit the exchange
+  // fails with kResourceExhausted "body size limit exceeded".
+  uint64_t body_limit = 0;
+  bool accept_gzip = true;      // offers gzip and unpacks it
+  std::string unix_socket = {}; // connects to this path instead of the host
+  std::shared_ptr<const HttpOptions> options = {}; // null: the defaults
+  // Comes back as HttpResponse::body, emptied first: hand in the last one to
+  // use its memory again.
+  std::string buffer = {};
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::string reason = {}; // "Not Found"; the standard's if the server is mute
+  std::string content_type = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
+
+  // "404 Not Found"
+  std::string StatusLine() const;
+};
+
+class HttpClient {
+public:
+  enum class RequestId : uint64_t { kNone = 0 };
+  using Done = absl::AnyInvocable<void(absl::StatusOr<HttpResponse>) &&>;
+
+  virtual ~HttpClient() = default;
+  // Begins the exchange and returns.  `done` is called exactly once, from a
+  // thread of the client's or before Send returns; it must only hand over to an
+  // Executor.  An answer of any status is OK; an error says that there was
+  // none: kDeadlineExceeded, kCancelled, kResourceExhausted, kUnavailable (no
+  // connection), kInvalidArgument (bad URL or options).  Its text is what
+  // Prometheus would show: `Get "http://h/metrics": ...`.
+  virtual RequestId Send(HttpRequest request, Done done) = 0;
+  // The exchange ends soon, with kCancelled, if it has not ended yet.
+  virtual void Cancel(RequestId id) = 0;
+};
+
+struct CurlOptions {
+  int max_connections = 0; // kept alive; 0: as many as there are servers
+};
+
+// Over libcurl.  Its destructor cancels what is under way, calls every `done`,
+// and joins its thread.
+absl::StatusOr<std::unique_ptr<HttpClient>>
+NewCurlHttpClient(const CurlOptions &options = {});
+
+// The standard's text for a status: "OK", "Not Found"; "" if it has none.
+std::string_view HttpReason(int status);
+// Percent-encodes what is not [A-Za-z0-9-_.~]; a space becomes `+` as in query
+// strings.
+std::string QueryEscape(std::string_view text);
+
+} // namespace narthex::scrape

@@ -1,0 +1,75 @@
+// A Job: what a scrape_config says, as a struct with Prometheus's defaults.
+//
+// Plain data.  Fields that Prometheus has and that are absent here do not work
+// yet; whoever reads a configuration refuses them.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "narthex/base/time.h"
+#include "narthex/scrape/discovery.h"
+#include "narthex/scrape/exposition.h"
+#include "narthex/scrape/http.h"
+#include "narthex/scrape/relabel.h"
+
+namespace narthex::scrape {
+
+struct Job {
+  // `job_name`; unique; not empty.
+  std::string name = {};
+
+  // --- Whom to scrape.
+
+  // "host:port" each; more elaborate ones are in static_groups.
+  std::vector<std::string> targets = {};
+  std::vector<TargetGroup> static_groups = {};    // static_configs
+  std::vector<FileDiscovery> file_discovery = {}; // file_sd_configs
+  std::vector<RelabelRule> relabel = {};          // relabel_configs
+  size_t target_limit = 0;         // 0: none; exceeded: all of them fail
+  size_t keep_dropped_targets = 0; // 0: all
+
+  // --- How, and how often.
+
+  Duration interval = Minutes(1);
+  Duration timeout = Seconds(10); // not above interval
+  std::string metrics_path = "/metrics";
+  std::string scheme = "http"; // or "https"
+  std::map<std::string, std::vector<std::string>> params = {};
+  HttpOptions http = {};
+  bool enable_compression = true;
+  std::vector<ScrapeProtocol> protocols = DefaultScrapeProtocols();
+  // For an answer whose Content-Type says nothing usable; none: the scrape
+  // fails.
+  std::optional<ScrapeProtocol> fallback_protocol = std::nullopt;
+
+  // --- What is made of a page.
+
+  bool honor_labels = false;
+  bool honor_timestamps = true;
+  bool track_timestamps_staleness = false;
+  std::vector<RelabelRule> metric_relabel = {}; // metric_relabel_configs
+  NameValidation name_validation = NameValidation::kUtf8;
+  bool extra_scrape_metrics = false;
+
+  // --- Limits; 0: none.  A page that exceeds one is a failed scrape.
+
+  uint64_t body_size_limit = 0; // bytes after decompression
+  size_t sample_limit = 0;      // after relabeling
+  size_t label_limit = 0;
+  size_t label_name_length_limit = 0;
+  size_t label_value_length_limit = 0;
+
+  friend bool operator==(const Job &, const Job &) = default;
+};
+
+// What Prometheus would refuse: no name, a timeout above the interval, no or
+// doubled protocols, bad relabel rules...
+absl::Status ValidateJob(const Job &job);
+
+} // namespace narthex::scrape
