@@ -1,0 +1,96 @@
+// chunks_head/: the head's full chunks, written once and read back; drawn in
+// docs/format/head_chunks.md.
+//
+// Write, CutFile, Flush, TruncateBefore: one thread at a time (the store locks
+// inside).  Read: any thread; what is not flushed yet is read from memory.  A
+// file being written is never mapped; a sealed one is, and a reader's pin keeps
+// the mapping after the file is deleted.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "narthex/base/env.h"
+#include "narthex/base/logger.h"
+#include "narthex/base/time.h"
+#include "narthex/tsdb/chunk.h"
+
+namespace narthex::tsdb {
+
+// (file number << 32) | offset of the entry.  Ascending as written.
+using HeadChunkRef = uint64_t;
+constexpr uint32_t HeadChunkFileOf(HeadChunkRef ref) {
+  return static_cast<uint32_t>(ref >> 32);
+}
+
+struct HeadChunk {
+  HeadChunkRef ref = 0;
+  uint64_t series = 0;
+  Timestamp min_t = 0;
+  Timestamp max_t = 0;
+  ChunkEncoding encoding = ChunkEncoding::kNone;
+  bool out_of_order = false;
+  std::string_view bytes = {};
+};
+
+// What opening found damaged: the file was renamed to "<name>.corrupt-<ms>"
+// (read-only: left alone), the entries before the damage were visited.
+struct HeadChunkDamage {
+  std::string file = {};
+  uint64_t offset = 0;
+  std::string what = {};
+};
+
+struct HeadChunkOptions {
+  uint64_t max_file_size = 128 << 20;
+  size_t write_buffer = 4 << 20;
+  bool read_only = false; // nothing is written, created or renamed
+  Logger *logger = nullptr;
+};
+
+class HeadChunkStore {
+public:
+  // Reads every file and calls `visit` for each chunk, in the order written;
+  // false from it drops nothing, it only says "not wanted".  The last file may
+  // end in zeros or, after a crash, in half an entry: what is whole counts.
+  // Any other damage: the file is set aside, reported in `damage`, and the
+  // following files are still read.
+  static absl::StatusOr<std::unique_ptr<HeadChunkStore>>
+  Open(Env &env, std::string dir, HeadChunkOptions options,
+       absl::FunctionRef<void(const HeadChunk &)> visit,
+       std::vector<HeadChunkDamage> *damage);
+
+  virtual ~HeadChunkStore() = default;
+
+  // Begins a file if there is none, or the present one is full.  The bytes are
+  // copied; Read(ref) works at once.  `chunk.ref` is ignored.
+  virtual absl::StatusOr<HeadChunkRef> Write(const HeadChunk &chunk) = 0;
+  // To the kernel.  After an error nothing unflushed is lost from memory.
+  virtual absl::Status Flush() = 0;
+  // The next Write begins a new file.
+  virtual void CutFile() = 0;
+
+  // Copies the chunk's bytes into `out` and says what it is (`bytes` views
+  // `out`).  Checks its CRC; kDataLoss with file and offset.
+  virtual absl::StatusOr<HeadChunk> Read(HeadChunkRef ref,
+                                         std::string &out) const = 0;
+
+  // Deletes the files numbered below `file`, never the one being written.
+  // Readers that hold a pin still read them.
+  virtual absl::Status TruncateBefore(uint32_t file) = 0;
+  // Keeps what is deleted later readable until the pin dies.
+  virtual std::shared_ptr<const void> Pin() const = 0;
+
+  virtual uint64_t DiskBytes() const = 0;
+  // Flush, sync, truncate to what was written.
+  virtual absl::Status Close() = 0;
+};
+
+} // namespace narthex::tsdb

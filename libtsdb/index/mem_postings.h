@@ -1,0 +1,67 @@
+// The head's inverted index: for every label pair the series that have it, in
+// the order of their birth.
+//
+// Add and Remove: one writer at a time (the caller's index lock).  Readers
+// don't take that lock: a list publishes (memory, count) with release stores
+// and never changes what it published; what a writer replaces lives on until
+// nobody reads it.  Ids must be added in ascending order.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
+#include "absl/synchronization/mutex.h"
+#include "libtsdb/index/postings.h"
+#include "libtsdb/index/select.h"
+#include "libtsdb/index/symbols.h"
+#include "narthex/model/symbols.h"
+
+namespace narthex::tsdb {
+
+class MemPostings {
+public:
+  // `texts` says what the numbers in rows mean; borrowed.
+  explicit MemPostings(const SymbolSource &texts);
+  ~MemPostings();
+  MemPostings(const MemPostings &) = delete;
+  MemPostings &operator=(const MemPostings &) = delete;
+
+  // --- The writer.
+
+  // `id` is greater than all before it.
+  void Add(SeriesId id, LabelRow row);
+  // Forgets the series for which `dead` says so, and the pairs that are left
+  // without one.  Readers that began before keep what they saw.
+  void Remove(absl::FunctionRef<bool(SeriesId)> dead);
+
+  // --- Readers, any thread.
+
+  // One view: its lists live as long as it does.
+  std::unique_ptr<PostingsIndex> NewReader() const;
+  // Names and values of all pairs, ascending by text, with 0 ("") first.
+  std::vector<SymbolId> SortedSymbols() const;
+  size_t pairs() const; // distinct
+  size_t bytes() const; // held
+
+  // For status pages: values per name and series per pair.
+  struct PairCount {
+    SymbolId name = 0;
+    SymbolId value = 0;
+    uint64_t series = 0;
+  };
+  std::vector<PairCount> PairCounts() const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace narthex::tsdb
