@@ -1,0 +1,81 @@
+// How a Db is built.  Every default is Prometheus's.
+//
+// A value; what it borrows must outlive the Db.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "narthex/base/clock.h"
+#include "narthex/base/compress.h"
+#include "narthex/base/env.h"
+#include "narthex/base/executor.h"
+#include "narthex/base/logger.h"
+#include "narthex/base/metrics.h"
+#include "narthex/base/time.h"
+
+namespace narthex::tsdb {
+
+struct Options {
+  // --- What is kept.
+
+  // A block goes as soon as its newest sample is older than the newest block's
+  // by this much.  0: keep for ever.
+  Duration retention = Days(15);
+
+  // Bytes of blocks, WAL and head chunks together; the oldest blocks go first.
+  // 0: no limit.
+  uint64_t retention_bytes = 0;
+
+  // --- Blocks.
+
+  // Span of one block cut from the head, 1 ms or more.  The head is cut once it
+  // spans one and a half times this.
+  Duration min_block_duration = Hours(2);
+
+  // Span up to which blocks are merged.  0: a tenth of `retention`, between
+  // min_block_duration and 31 days.
+  Duration max_block_duration = Duration(0);
+
+  // --- The head.
+
+  // Samples that a chunk is planned for, 4..240; it is cut earlier or later as
+  // Prometheus does.
+  int samples_per_chunk = 120;
+
+  // --- The write-ahead log.
+
+  Compression wal_compression = Compression::kSnappy;  // or kNone, kZstd
+  // A multiple of 32 KiB.
+  size_t wal_segment_bytes = size_t{128} << 20;
+  // Every Commit returns only after fdatasync: its samples outlive a power cut,
+  // not only the death of the process.
+  bool sync_commits = false;
+
+  // --- How it is opened.
+
+  // No lock, not a byte written, whatever else is writing there; a consistent
+  // prefix of what a live writer has logged is read once, at Open.  Appenders
+  // refuse.
+  bool read_only = false;
+  // Takes the file `lock` in the directory, as Prometheus does.
+  bool lock_directory = true;
+
+  // --- Background work: compaction, retention.
+
+  // How often the Db looks whether there is work.  Work is begun by timers of
+  // `clock` and done by `executor`'s RunLong; without an executor there is none
+  // and the host calls Compact().
+  Duration background_interval = Minutes(1);
+
+  // --- Borrowed.
+
+  Env* env = Env::Posix();
+  Clock* clock = Clock::System();
+  Executor* executor = nullptr;
+  Logger* logger = nullptr;           // null: say nothing
+  MetricRegistry* metrics = nullptr;  // null: count nothing
+};
+
+}  // namespace narthex::tsdb
