@@ -2,11 +2,14 @@
 #
 #   narthex_headers(promql narthex/promql engine.h value.h)  # public, by folder
 #   narthex_sources(promql parse lexer.cc parser.cc)         # by room
-#   narthex_library(promql PUBLIC narthex::model PRIVATE PkgConfig::foo)
+#   narthex_library(scrape PACKAGES CURL PKG_CONFIG libcurl
+#     PUBLIC narthex::model PRIVATE CURL::libcurl)
 #
-# gives the static library narthex_promql, known as narthex::promql inside the
-# tree and after find_package alike.  What its headers show is PUBLIC, the rest
-# PRIVATE.  File lists may be given in several calls, one file a line, so that
+# gives the static library narthex_scrape, known as narthex::scrape inside the
+# tree and after find_package alike, and narthex-scrape.pc.  What its headers
+# show is PUBLIC, the rest PRIVATE.  PACKAGES are found here and, for whoever
+# uses the installed library, by narthexConfig.cmake; PKG_CONFIG names the same
+# libraries as pkg-config does.  File lists may be given in several calls, one file a line, so that
 # rooms can grow side by side.  A library without sources yet is an INTERFACE
 # library: whoever links it configures all the same.
 
@@ -62,9 +65,14 @@ function(narthex_headers library folder)
   set_property(GLOBAL APPEND PROPERTY NARTHEX_${library}_HEADERS ${ARGN})
 endfunction()
 
-# narthex_library(<library> [PUBLIC <target>...] [PRIVATE <target>...])
+# narthex_library(<library> [PACKAGES <package>...] [PKG_CONFIG <module>...]
+#                 [PUBLIC <target>...] [PRIVATE <target>...])
 function(narthex_library library)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PUBLIC;PRIVATE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg ""
+    "" "PACKAGES;PKG_CONFIG;PUBLIC;PRIVATE")
+  foreach(package IN LISTS arg_PACKAGES)
+    find_package(${package} REQUIRED)
+  endforeach()
   get_property(sources GLOBAL PROPERTY NARTHEX_${library}_SOURCES)
   get_property(headers GLOBAL PROPERTY NARTHEX_${library}_HEADERS)
   set(target narthex_${library})
@@ -84,6 +92,11 @@ function(narthex_library library)
     BASE_DIRS ${CMAKE_CURRENT_SOURCE_DIR}/include FILES ${headers})
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${library})
   add_library(narthex::${library} ALIAS ${target})
+  set_property(GLOBAL APPEND PROPERTY NARTHEX_LIBRARIES ${library})
+  if(NARTHEX_INSTALL)
+    narthex_install(${library} "${arg_PACKAGES}" "${arg_PKG_CONFIG}"
+      "${arg_PUBLIC}" "${sources}")
+  endif()
 endfunction()
 
 # narthex_program(<name> SOURCES <file>... LINK <target>...): an executable; none
@@ -94,6 +107,9 @@ function(narthex_program name)
     message(STATUS "${name} has no sources yet")
     return()
   endif()
+  set(sources ${arg_SOURCES})
+  list(TRANSFORM sources PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/")
+  set_property(GLOBAL APPEND PROPERTY NARTHEX_PROGRAM_SOURCES ${sources})
   add_executable(${name} ${arg_SOURCES})
   narthex_target_defaults(${name})
   target_link_libraries(${name} PRIVATE ${arg_LINK})
