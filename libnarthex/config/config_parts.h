@@ -1,0 +1,52 @@
+// The parts of prometheus.yml: one function for each, from a YAML node to the
+// struct of a library.
+//
+// Pure functions, any thread.  `file` is the document's path: for messages, and
+// as the place from which relative paths are meant.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libnarthex/config/yaml_reader.h"
+#include "narthex/config.h"
+#include "narthex/scrape/job.h"
+
+namespace narthex::config {
+
+// config_global.cc
+absl::Status ReadGlobal(const YamlNode& node, std::string_view file,
+                        GlobalConfig& out);
+
+// config_scrape.cc: defaults come from `global`.
+absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
+                                    const GlobalConfig& global);
+absl::StatusOr<scrape::RelabelRule> ReadRelabelRule(
+    const YamlNode& node, std::string_view file,
+    scrape::NameValidation validation);
+
+// config_http.cc: the fields of http_config that stand in a larger map.
+void ReadHttpOptions(MapReader& map, std::string_view file,
+                     scrape::HttpOptions& out);
+
+// config_discovery.cc
+absl::StatusOr<scrape::TargetGroup> ReadTargetGroup(const YamlNode& node,
+                                                    std::string_view file);
+absl::StatusOr<scrape::FileDiscovery> ReadFileDiscovery(const YamlNode& node,
+                                                        std::string_view file);
+
+// A map of label names to values, checked.
+absl::StatusOr<Labels> ReadLabels(const YamlNode& node, std::string_view file);
+// `path`, or, if it is relative, below the folder of `file`.
+std::string FromFolderOf(std::string_view file, const std::string& path);
+void ReadScrapeProtocols(MapReader& map, std::string_view key,
+                         std::vector<scrape::ScrapeProtocol>& out);
+void ReadNameValidation(MapReader& map, scrape::NameValidation& out);
+// Switches of Prometheus that may be off here but not on.
+void RefuseIfTrue(MapReader& map, std::initializer_list<std::string_view> keys);
+
+}  // namespace narthex::config

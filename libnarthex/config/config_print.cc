@@ -1,0 +1,303 @@
+// The configuration as YAML, every default written out, secrets hidden.
+
+#include "libnarthex/config/config_parts.h"
+
+namespace narthex {
+namespace {
+
+constexpr std::string_view kHidden = "<secret>";
+
+// Whether YAML's readers take `text` for what it is without quotes.
+bool IsPlain(std::string_view text) {
+  if (text.empty()) return false;
+  for (const char c : text) {
+    const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                      (c >= '0' && c <= '9') || c == '_' || c == '/' ||
+                      c == '.' || c == ':' || c == '-' || c == '+' ||
+                      c == '(' || c == ')' || c == '$' || c == ';' ||
+                      c == '<' || c == '>';
+    if (!fine) return false;
+  }
+  const char first = text.front();
+  if (first == '-' || first == ':' || first == '.' || first == '+' ||
+      first == '<' || first == '>' || (first >= '0' && first <= '9')) {
+    // A word that begins with a digit may be a number or a date, unless it is a
+    // duration or an address.
+    if (!(first >= '0' && first <= '9')) return text == kHidden;
+    const char last = text.back();
+    const bool has_colon = text.find(':') != std::string_view::npos;
+    if (has_colon) return text.find('.') != std::string_view::npos;
+    return (last >= 'a' && last <= 'z' && last != 'e') ||
+           (last >= 'A' && last <= 'Z' && last != 'E');
+  }
+  if (text.back() == ':') return false;
+  static constexpr std::string_view kWords[] = {
+      "true", "false", "yes", "no", "on", "off", "y",   "n", "null",
+      "True", "False", "Yes", "No", "On", "Off", "Y",   "N", "Null",
+      "TRUE", "FALSE", "YES", "NO", "ON", "OFF", "NULL"};
+  for (const std::string_view word : kWords) {
+    if (text == word) return false;
+  }
+  return true;
+}
+
+std::string Quoted(std::string_view text) {
+  if (IsPlain(text)) return std::string(text);
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += {'\\', c};
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out + "\"";
+}
+
+// Lines of YAML at a level of indentation.
+class YamlText {
+ public:
+  void Open(std::string_view key) {
+    Line(StrCat(key, ":"));
+    ++level_;
+  }
+  void Close() { --level_; }
+  // The next line begins an item of a list; those after it belong to it.
+  void Item() { dash_ = true; }
+
+  void Text(std::string_view key, std::string_view value) {
+    Line(StrCat(key, ": ", Quoted(value)));
+  }
+  void TextIf(std::string_view key, std::string_view value) {
+    if (!value.empty()) Text(key, value);
+  }
+  void Flag(std::string_view key, bool value) {
+    Line(StrCat(key, value ? ": true" : ": false"));
+  }
+  void Span(std::string_view key, Duration value) {
+    Line(StrCat(key, ": ", FormatDuration(value)));
+  }
+  void LimitIf(std::string_view key, uint64_t value) {
+    if (value != 0) Line(StrCat(key, ": ", value));
+  }
+  void List(std::string_view key, const std::vector<std::string>& values) {
+    Line(StrCat(key, ":"));
+    for (const std::string& value : values) Line(StrCat("- ", Quoted(value)));
+  }
+  void SecretIf(std::string_view key, std::string_view file_key,
+                const scrape::Secret& secret) {
+    if (!secret.value.empty()) Line(StrCat(key, ": ", kHidden));
+    TextIf(file_key, secret.file);
+  }
+  void Map(std::string_view key, const Labels& labels) {
+    if (labels.empty()) return;
+    Open(key);
+    for (const Label& label : labels) Text(Quoted(label.name), label.value);
+    Close();
+  }
+
+  void Raw(std::string_view key, std::string_view value) {
+    Line(StrCat(key, ": ", value));
+  }
+
+  std::string Take() { return std::move(out_); }
+
+ private:
+  void Line(std::string_view text) {
+    if (dash_) {
+      out_.append(static_cast<size_t>(level_ - 1) * 2, ' ');
+      out_ += "- ";
+      dash_ = false;
+    } else {
+      out_.append(static_cast<size_t>(level_) * 2, ' ');
+    }
+    out_ += text;
+    out_ += '\n';
+  }
+
+  std::string out_;
+  int level_ = 0;
+  bool dash_ = false;
+};
+
+void WriteProtocols(YamlText& out,
+                    const std::vector<scrape::ScrapeProtocol>& protocols) {
+  std::vector<std::string> names;
+  for (const scrape::ScrapeProtocol protocol : protocols) {
+    names.emplace_back(scrape::ScrapeProtocolName(protocol));
+  }
+  out.List("scrape_protocols", names);
+}
+
+template <typename Limits>
+void WriteLimits(YamlText& out, const Limits& limits) {
+  if (limits.body_size_limit != 0) {
+    out.Text("body_size_limit", StrCat(limits.body_size_limit, "B"));
+  }
+  out.LimitIf("sample_limit", limits.sample_limit);
+  out.LimitIf("target_limit", limits.target_limit);
+  out.LimitIf("label_limit", limits.label_limit);
+  out.LimitIf("label_name_length_limit", limits.label_name_length_limit);
+  out.LimitIf("label_value_length_limit", limits.label_value_length_limit);
+  out.LimitIf("keep_dropped_targets", limits.keep_dropped_targets);
+}
+
+void WriteHttp(YamlText& out, const scrape::HttpOptions& http) {
+  if (!http.basic_auth_user.empty() || !http.basic_auth_password.empty()) {
+    out.Open("basic_auth");
+    out.TextIf("username", http.basic_auth_user);
+    out.SecretIf("password", "password_file", http.basic_auth_password);
+    out.Close();
+  }
+  if (!http.credentials.empty()) {
+    out.Open("authorization");
+    out.Text("type", http.auth_type);
+    out.SecretIf("credentials", "credentials_file", http.credentials);
+    out.Close();
+  }
+  const scrape::TlsOptions& tls = http.tls;
+  if (!(tls == scrape::TlsOptions{})) {
+    out.Open("tls_config");
+    if (!tls.ca.value.empty()) out.Text("ca", tls.ca.value);
+    out.TextIf("ca_file", tls.ca.file);
+    if (!tls.cert.value.empty()) out.Text("cert", tls.cert.value);
+    out.TextIf("cert_file", tls.cert.file);
+    out.SecretIf("key", "key_file", tls.key);
+    out.TextIf("server_name", tls.server_name);
+    out.Flag("insecure_skip_verify", tls.insecure_skip_verify);
+    out.TextIf("min_version", tls.min_version);
+    out.TextIf("max_version", tls.max_version);
+    out.Close();
+  }
+  out.TextIf("proxy_url", http.proxy_url);
+  out.TextIf("no_proxy", http.no_proxy);
+  if (http.proxy_from_environment) out.Flag("proxy_from_environment", true);
+  out.Flag("follow_redirects", http.follow_redirects);
+  out.Flag("enable_http2", http.enable_http2);
+  if (!http.headers.empty()) {
+    // Whether a value is secret is not kept: all of them are hidden.
+    out.Open("http_headers");
+    std::vector<std::string> done;
+    for (const auto& [name, value] : http.headers) {
+      if (!done.empty() && done.back() == name) continue;
+      done.push_back(name);
+      out.Open(Quoted(name));
+      out.List("secrets", {std::string(kHidden)});
+      out.Close();
+    }
+    out.Close();
+  }
+}
+
+void WriteRelabel(YamlText& out, std::string_view key,
+                  const std::vector<scrape::RelabelRule>& rules) {
+  if (rules.empty()) return;
+  out.Open(key);
+  for (const scrape::RelabelRule& rule : rules) {
+    out.Item();
+    if (!rule.source_labels.empty()) {
+      std::string list;
+      for (const std::string& label : rule.source_labels) {
+        StrAppend(&list, list.empty() ? "" : ", ", Quoted(label));
+      }
+      out.Raw("source_labels", StrCat("[", list, "]"));
+    }
+    out.Text("separator", rule.separator);
+    out.Text("regex", rule.regex);
+    out.LimitIf("modulus", rule.modulus);
+    out.TextIf("target_label", rule.target_label);
+    out.Text("replacement", rule.replacement);
+    out.Text("action", scrape::RelabelActionName(rule.action));
+  }
+  out.Close();
+}
+
+void WriteJob(YamlText& out, const scrape::Job& job) {
+  out.Item();
+  out.Text("job_name", job.name);
+  if (job.honor_labels) out.Flag("honor_labels", true);
+  out.Flag("honor_timestamps", job.honor_timestamps);
+  out.Flag("track_timestamps_staleness", job.track_timestamps_staleness);
+  if (!job.params.empty()) {
+    out.Open("params");
+    for (const auto& [key, values] : job.params) out.List(Quoted(key), values);
+    out.Close();
+  }
+  out.Span("scrape_interval", job.interval);
+  out.Span("scrape_timeout", job.timeout);
+  WriteProtocols(out, job.protocols);
+  if (job.fallback_protocol) {
+    out.Text("scrape_fallback_protocol",
+             scrape::ScrapeProtocolName(*job.fallback_protocol));
+  }
+  out.Text("metrics_path", job.metrics_path);
+  out.Text("scheme", job.scheme);
+  out.Flag("enable_compression", job.enable_compression);
+  WriteLimits(out, job);
+  if (job.name_validation == scrape::NameValidation::kLegacy) {
+    out.Text("metric_name_validation_scheme", "legacy");
+  }
+  if (job.extra_scrape_metrics) out.Flag("extra_scrape_metrics", true);
+  WriteHttp(out, job.http);
+  WriteRelabel(out, "relabel_configs", job.relabel);
+  WriteRelabel(out, "metric_relabel_configs", job.metric_relabel);
+  if (!job.static_groups.empty() || !job.targets.empty()) {
+    out.Open("static_configs");
+    auto write = [&](const scrape::TargetGroup& group) {
+      std::vector<std::string> addresses;
+      for (const Labels& target : group.targets) {
+        addresses.emplace_back(target.Get(scrape::kAddressLabel));
+      }
+      out.Item();
+      out.List("targets", addresses);
+      out.Map("labels", group.labels);
+    };
+    if (!job.targets.empty()) write(scrape::MakeTargetGroup(job.targets));
+    for (const scrape::TargetGroup& group : job.static_groups) write(group);
+    out.Close();
+  }
+  if (!job.file_discovery.empty()) {
+    out.Open("file_sd_configs");
+    for (const scrape::FileDiscovery& sd : job.file_discovery) {
+      out.Item();
+      out.List("files", sd.files);
+      out.Span("refresh_interval", sd.refresh_interval);
+    }
+    out.Close();
+  }
+}
+
+}  // namespace
+
+std::string FormatConfig(const Config& config) {
+  YamlText out;
+  const GlobalConfig& global = config.global;
+  out.Open("global");
+  out.Span("scrape_interval", global.scrape_interval);
+  out.Span("scrape_timeout", global.scrape_timeout);
+  WriteProtocols(out, global.scrape_protocols);
+  out.Span("evaluation_interval", global.evaluation_interval);
+  out.Map("external_labels", global.external_labels);
+  WriteLimits(out, global);
+  if (global.name_validation == scrape::NameValidation::kLegacy) {
+    out.Text("metric_name_validation_scheme", "legacy");
+  }
+  if (global.extra_scrape_metrics) out.Flag("extra_scrape_metrics", true);
+  out.Close();
+  if (!config.jobs.empty()) {
+    out.Open("scrape_configs");
+    for (const scrape::Job& job : config.jobs) WriteJob(out, job);
+    out.Close();
+  }
+  return out.Take();
+}
+
+}  // namespace narthex

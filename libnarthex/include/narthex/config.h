@@ -1,0 +1,66 @@
+// prometheus.yml as a struct: what narthex does of it, with Prometheus's
+// defaults filled in.
+//
+// What Prometheus knows and narthex does not do yet is refused, never ignored;
+// so are unknown and doubled keys.  Every error says file:line:column.  Values;
+// any thread.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "narthex/base/env.h"
+#include "narthex/base/time.h"
+#include "narthex/model/labels.h"
+#include "narthex/scrape/discovery.h"
+#include "narthex/scrape/job.h"
+
+namespace narthex {
+
+// `global`: what jobs inherit unless they say otherwise.
+struct GlobalConfig {
+  Duration scrape_interval = Minutes(1);
+  Duration scrape_timeout = Seconds(10);
+  Duration evaluation_interval = Minutes(1);
+  // Added to what leaves the process; `$NAME` and `${NAME}` in values were
+  // replaced by the environment's.
+  Labels external_labels = {};
+  std::vector<scrape::ScrapeProtocol> scrape_protocols =
+      scrape::DefaultScrapeProtocols();
+  scrape::NameValidation name_validation = scrape::NameValidation::kUtf8;
+  bool extra_scrape_metrics = false;
+
+  // Limits; 0: none.
+  uint64_t body_size_limit = 0;
+  size_t sample_limit = 0;
+  size_t target_limit = 0;
+  size_t label_limit = 0;
+  size_t label_name_length_limit = 0;
+  size_t label_value_length_limit = 0;
+  size_t keep_dropped_targets = 0;
+};
+
+struct Config {
+  GlobalConfig global = {};
+  std::vector<scrape::Job> jobs = {};  // scrape_configs, names unique
+};
+
+// `file` is for messages; relative paths in the text are meant from its folder.
+absl::StatusOr<Config> ParseConfig(std::string_view yaml,
+                                   std::string_view file);
+absl::StatusOr<Config> LoadConfig(Env& env, const std::string& path);
+
+// YAML again, every default written out, secrets hidden: what
+// /api/v1/status/config shows.
+std::string FormatConfig(const Config& config);
+
+// Reads file_sd's YAML files, for ScraperOptions::yaml.
+absl::StatusOr<std::vector<scrape::TargetGroup>> DecodeTargetYaml(
+    std::string_view bytes, std::string_view path);
+
+}  // namespace narthex

@@ -1,0 +1,67 @@
+// `narthex`: promtool's verbs and the server in one binary.
+
+#include <CLI/CLI.hpp>
+#include <string_view>
+#include <vector>
+
+#include "narthex/base/status.h"
+#include "narthex/version.h"
+#include "tools/tool.h"
+#include "tools/verbs.h"
+
+namespace narthex::tools {
+namespace {
+
+// Where each verb stands: below a group, or (nullptr) at the top.
+struct Verb {
+  const char* group;
+  void (*add)(CLI::App& parent, int& exit_code);
+};
+const std::vector<Verb> kVerbs = {};
+
+struct Group {
+  const char* name;
+  const char* description;
+};
+constexpr Group kGroups[] = {
+    {"tsdb", "Look into a data directory"},
+    {"check", "Check files and pages"},
+    {"test", "Run tests written in files"},
+    {"promql", "Work on PromQL expressions"},
+};
+
+int Main(int argc, char** argv) {
+  CLI::App app("Prometheus in one binary: scrape, store, query, look inside.");
+  app.name("narthex");
+  app.set_help_flag("-h,--help", "Show this help and exit");
+  app.set_version_flag("--version", StrCat("narthex ", GetBuildInfo().version));
+  app.require_subcommand(1);
+
+  int exit_code = kSuccess;
+  for (const Verb& verb : kVerbs) {
+    if (verb.group == nullptr) verb.add(app, exit_code);
+  }
+  for (const Group& group : kGroups) {
+    CLI::App* parent = app.add_subcommand(group.name, group.description);
+    parent->require_subcommand(1)->fallthrough();
+    for (const Verb& verb : kVerbs) {
+      if (verb.group != nullptr && verb.group == std::string_view(group.name)) {
+        verb.add(*parent, exit_code);
+      }
+    }
+  }
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return code == 0 ? kSuccess : kFailure;
+  }
+  if (!Flush() && exit_code == kSuccess) exit_code = kFailure;
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace narthex::tools
+
+int main(int argc, char** argv) { return narthex::tools::Main(argc, argv); }
