@@ -1,0 +1,45 @@
+// What the workloads of narthex-bench share: flags, the clocks, memory, and the
+// one line per result.  The flags, the sub-commands and the lines are those of
+// the peers' programs, so that the two can be run in turn.
+
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace narthex::bench {
+
+struct BenchFlags {
+  std::string fleet = "data/fleet.tsv";
+  std::string dir = {};
+  size_t targets = 10;
+  size_t scrapes = 480;
+  int par = 1;  // appending threads
+};
+
+// {"workload":"W1","case":"...","metric":"...","value":1.5,"unit":"ns"}
+void Emit(std::string_view workload, std::string_view which,
+          std::string_view metric, double value, std::string_view unit);
+
+double ProcessCpuSeconds();  // user + system, all threads
+double ThreadCpuSeconds();   // of the calling thread
+double WallSeconds();        // monotonic
+
+struct MemoryUse {
+  double resident = 0, peak = 0;  // bytes
+};
+MemoryUse ReadMemoryUse();
+double DirBytes(const std::string& dir);  // of all files below
+
+// W1 and W7: ingest of the fleet, `scrapes` scrapes of `targets` targets.
+absl::Status RunIngest(std::string_view workload, const BenchFlags& flags);
+// W3: open the first block under `dir`, select from it, read all of it.
+absl::Status RunSelect(const BenchFlags& flags);
+// W6: replay of the directory that W1 left.
+absl::Status RunReplay(const BenchFlags& flags);
+
+}  // namespace narthex::bench
