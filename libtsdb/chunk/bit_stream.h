@@ -41,7 +41,7 @@ inline uint32_t PutBitsWide(char *p, uint32_t pos, uint64_t value, uint32_t n) {
 }
 
 class BitReader {
-public:
+ public:
   explicit BitReader(std::string_view bytes, size_t bit = 0)
       : data_(bytes.data()), bits_(bytes.size() * 8), pos_(bit) {}
 
@@ -57,8 +57,7 @@ public:
       w = LoadBE64(data_ + byte);
     } else {
       char tail[8] = {};
-      if (byte < bits_ / 8)
-        std::memcpy(tail, data_ + byte, bits_ / 8 - byte);
+      if (byte < bits_ / 8) std::memcpy(tail, data_ + byte, bits_ / 8 - byte);
       w = LoadBE64(tail);
     }
     return w << (pos_ % 8);
@@ -73,8 +72,7 @@ public:
   }
   // 0 < n <= 64.
   uint64_t BitsWide(uint32_t n) {
-    if (n <= 57)
-      return Bits(n);
+    if (n <= 57) return Bits(n);
     const uint64_t high = Bits(n - 32);
     return high << 32 | Bits(32);
   }
@@ -85,21 +83,19 @@ public:
     uint64_t x = 0;
     for (uint32_t shift = 0; shift < 70; shift += 7) {
       const uint64_t b = Bits(8);
-      if (shift == 63 && b > 1)
-        break;
+      if (shift == 63 && b > 1) break;
       x |= (b & 0x7f) << shift;
-      if (b < 0x80)
-        return x;
+      if (b < 0x80) return x;
     }
     pos_ = bits_ + 1;
     return 0;
   }
   int64_t Varint() { return UnZigZag(Uvarint()); }
 
-private:
+ private:
   const char *data_;
   size_t bits_;
   size_t pos_;
 };
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

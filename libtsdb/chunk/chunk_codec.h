@@ -30,9 +30,9 @@ inline constexpr uint8_t kXorNoWindow = 0xff;
 
 // What the encoder remembers of the samples so far.
 struct XorState {
-  int64_t t = 0;        // of the last sample
-  uint64_t v = 0;       // its bits
-  uint64_t t_delta = 0; // between the last two; wraps
+  int64_t t = 0;         // of the last sample
+  uint64_t v = 0;        // its bits
+  uint64_t t_delta = 0;  // between the last two; wraps
   uint8_t lead = kXorNoWindow;
   uint8_t trail = 0;
 };
@@ -40,12 +40,10 @@ struct XorState {
 inline uint32_t XorPutValue(char *p, uint32_t pos, XorState &s, uint64_t v) {
   const uint64_t x = v ^ s.v;
   s.v = v;
-  if (x == 0)
-    return PutBits(p, pos, 0, 1);
+  if (x == 0) return PutBits(p, pos, 0, 1);
   uint32_t lead = static_cast<uint32_t>(std::countl_zero(x));
   const uint32_t trail = static_cast<uint32_t>(std::countr_zero(x));
-  if (lead > 31)
-    lead = 31;
+  if (lead > 31) lead = 31;
   if (s.lead != kXorNoWindow && lead >= s.lead && trail >= s.trail) {
     const uint32_t n = 64u - s.lead - s.trail;
     pos = PutBits(p, pos, 2, 2);
@@ -66,8 +64,7 @@ constexpr bool FitsDod(int64_t x, uint32_t n) {
 
 inline uint32_t XorPutDod(char *p, uint32_t pos, int64_t dod) {
   const uint64_t x = static_cast<uint64_t>(dod);
-  if (dod == 0)
-    return PutBits(p, pos, 0, 1);
+  if (dod == 0) return PutBits(p, pos, 0, 1);
   if (FitsDod(dod, 14)) {
     return PutBits(p, pos, uint64_t{2} << 14 | (x & 0x3fff), 16);
   }
@@ -110,25 +107,24 @@ inline uint32_t XorPut(char *p, uint32_t pos, uint32_t index, XorState &s,
     pos = PutBits(p, pos, static_cast<uint8_t>(*b), 8);
   }
   s.t = t;
-  if (index != 0)
-    return XorPutValue(p, pos, s, v);
+  if (index != 0) return XorPutValue(p, pos, s, v);
   s.v = v;
   return PutBitsWide(p, pos, v, 64);
 }
 
 // A chunk in memory of its own.
 class XorAppender {
-public:
+ public:
   XorAppender() { Clear(); }
 
   void Append(Timestamp t, double v);
   uint32_t samples() const { return samples_; }
   // The chunk so far, count included; valid until the next call.
   std::string_view bytes() const { return {buffer_.data(), (bits_ + 7) / 8}; }
-  void Clear(); // keeps the memory
+  void Clear();  // keeps the memory
 
-private:
-  std::string buffer_; // longer than the chunk by kXorPutRoom at least
+ private:
+  std::string buffer_;  // longer than the chunk by kXorPutRoom at least
   uint32_t bits_ = 0;
   uint32_t samples_ = 0;
   XorState state_;
@@ -139,4 +135,4 @@ private:
 absl::Status DecodeXor(std::string_view bytes, uint32_t samples,
                        TimeRange range, SampleColumns &out);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

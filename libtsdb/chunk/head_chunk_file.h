@@ -40,8 +40,9 @@ struct HeadChunk {
   std::string_view bytes = {};
 };
 
-// What opening found damaged: the file was renamed to "<name>.corrupt-<ms>"
-// (read-only: left alone), the entries before the damage were visited.
+// What opening found damaged.  The entries before the damage were visited and
+// stay under the file's name; the file as it was is kept beside it as
+// "<name>.corrupt-<ms of its last change>".  (Read-only: left alone.)
 struct HeadChunkDamage {
   std::string file = {};
   uint64_t offset = 0;
@@ -51,21 +52,21 @@ struct HeadChunkDamage {
 struct HeadChunkOptions {
   uint64_t max_file_size = 128 << 20;
   size_t write_buffer = 4 << 20;
-  bool read_only = false; // nothing is written, created or renamed
+  bool read_only = false;  // nothing is written, created or renamed
   Logger *logger = nullptr;
 };
 
 class HeadChunkStore {
-public:
-  // Reads every file and calls `visit` for each chunk, in the order written;
-  // false from it drops nothing, it only says "not wanted".  The last file may
-  // end in zeros or, after a crash, in half an entry: what is whole counts.
-  // Any other damage: the file is set aside, reported in `damage`, and the
-  // following files are still read.
-  static absl::StatusOr<std::unique_ptr<HeadChunkStore>>
-  Open(Env &env, std::string dir, HeadChunkOptions options,
-       absl::FunctionRef<void(const HeadChunk &)> visit,
-       std::vector<HeadChunkDamage> *damage);
+ public:
+  // Reads every file and calls `visit` for each chunk, in the order written
+  // (its bytes are valid during the call).  The last file may end in zeros or,
+  // after a crash, in half an entry, which is cut off.  Any other damage: what
+  // follows in that file is set aside, reported in `damage` (may be null), and
+  // the following files are still read.
+  static absl::StatusOr<std::unique_ptr<HeadChunkStore>> Open(
+      Env &env, std::string dir, HeadChunkOptions options,
+      absl::FunctionRef<void(const HeadChunk &)> visit,
+      std::vector<HeadChunkDamage> *damage);
 
   virtual ~HeadChunkStore() = default;
 
@@ -93,4 +94,4 @@ public:
   virtual absl::Status Close() = 0;
 };
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -1,24 +1,18 @@
 // The head's inverted index: for every label pair the series that have it, in
-// the order of their birth.
+// the order of their birth, as varint differences in blocks that never move.
 //
 // Add and Remove: one writer at a time (the caller's index lock).  Readers
-// don't take that lock: a list publishes (memory, count) with release stores
-// and never changes what it published; what a writer replaces lives on until
-// nobody reads it.  Ids must be added in ascending order.
+// don't take that lock: a list publishes how many ids it has with a release
+// store and never changes what it published; what Remove replaces lives on
+// until its last reader goes.  Ids must be added in ascending order.
 
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <span>
-#include <string_view>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
-#include "absl/synchronization/mutex.h"
 #include "libtsdb/index/postings.h"
 #include "libtsdb/index/select.h"
 #include "libtsdb/index/symbols.h"
@@ -27,7 +21,7 @@
 namespace narthex::tsdb {
 
 class MemPostings {
-public:
+ public:
   // `texts` says what the numbers in rows mean; borrowed.
   explicit MemPostings(const SymbolSource &texts);
   ~MemPostings();
@@ -48,10 +42,10 @@ public:
   std::unique_ptr<PostingsIndex> NewReader() const;
   // Names and values of all pairs, ascending by text, with 0 ("") first.
   std::vector<SymbolId> SortedSymbols() const;
-  size_t pairs() const; // distinct
-  size_t bytes() const; // held
+  size_t pairs() const;  // distinct
+  size_t bytes() const;  // held
 
-  // For status pages: values per name and series per pair.
+  // For status pages.
   struct PairCount {
     SymbolId name = 0;
     SymbolId value = 0;
@@ -59,9 +53,9 @@ public:
   };
   std::vector<PairCount> PairCounts() const;
 
-private:
+ private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

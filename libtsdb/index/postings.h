@@ -22,7 +22,7 @@ namespace narthex::tsdb {
 using SeriesId = uint32_t;
 
 class PostingsList {
-public:
+ public:
   PostingsList() = default;
   // `bytes` holds 4 * n bytes and outlives this.
   static PostingsList BigEndian(std::string_view bytes) {
@@ -57,7 +57,7 @@ public:
   void AppendTo(std::vector<SeriesId> &out) const;
   std::vector<SeriesId> ToVector() const;
 
-private:
+ private:
   const SeriesId *native_ = nullptr;
   const char *big_endian_ = nullptr;
   size_t size_ = 0;
@@ -74,4 +74,4 @@ void Subtract(std::vector<SeriesId> &ids, const PostingsList &list);
 // What is in any of them, once.
 std::vector<SeriesId> Union(std::span<const PostingsList> lists);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -22,21 +22,21 @@ namespace narthex::tsdb {
 // each one are.  The text lives as long as the index.
 struct LabelValueList {
   std::vector<std::string_view> texts = {};
-  std::vector<uint64_t> lists = {}; // for PostingsIndex::List
+  std::vector<uint64_t> lists = {};  // for PostingsIndex::List
 };
 
 // An index as select.cc sees it.  Any thread.  A list or a value that comes to
 // be while a query runs may be seen or not.
 class PostingsIndex {
-public:
+ public:
   virtual ~PostingsIndex() = default;
   virtual absl::StatusOr<PostingsList> All() const = 0;
   // Empty if there is no such pair.
   virtual absl::StatusOr<PostingsList> Find(std::string_view name,
                                             std::string_view value) const = 0;
   // Null if there is no such name.
-  virtual absl::StatusOr<std::shared_ptr<const LabelValueList>>
-  Values(std::string_view name) const = 0;
+  virtual absl::StatusOr<std::shared_ptr<const LabelValueList>> Values(
+      std::string_view name) const = 0;
   virtual absl::StatusOr<PostingsList> List(uint64_t list) const = 0;
   // Ascending by text.
   virtual absl::StatusOr<std::vector<std::string_view>> Names() const = 0;
@@ -44,21 +44,18 @@ public:
 
 // Ids of the series that match all of the matchers, ascending by id.  A label
 // that is absent is the empty text.  No matchers: every series.
-absl::StatusOr<std::vector<SeriesId>>
-SelectSeries(const PostingsIndex &index,
-             std::span<const Matcher *const> matchers,
-             const CancelToken &cancel);
+absl::StatusOr<std::vector<SeriesId>> SelectSeries(
+    const PostingsIndex &index, std::span<const Matcher *const> matchers,
+    const CancelToken &cancel);
 
 // Values of `name` among the series that match, ascending.
-absl::StatusOr<std::vector<std::string_view>>
-SelectLabelValues(const PostingsIndex &index, std::string_view name,
-                  std::span<const Matcher *const> matchers,
-                  const CancelToken &cancel);
+absl::StatusOr<std::vector<std::string_view>> SelectLabelValues(
+    const PostingsIndex &index, std::string_view name,
+    std::span<const Matcher *const> matchers, const CancelToken &cancel);
 
 // Names of labels of the series that match, ascending.
-absl::StatusOr<std::vector<std::string_view>>
-SelectLabelNames(const PostingsIndex &index,
-                 std::span<const Matcher *const> matchers,
-                 const CancelToken &cancel);
+absl::StatusOr<std::vector<std::string_view>> SelectLabelNames(
+    const PostingsIndex &index, std::span<const Matcher *const> matchers,
+    const CancelToken &cancel);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -11,7 +11,7 @@ namespace narthex::tsdb {
 // A source's own symbols.  0 is "" in every source; a number once given keeps
 // its text.  Any thread.
 class SymbolSource {
-public:
+ public:
   virtual ~SymbolSource() = default;
   // All numbers in use are below.  The head's grows.
   virtual uint32_t symbol_bound() const = 0;
@@ -21,4 +21,4 @@ public:
   virtual uint32_t FindSymbol(std::string_view text) const = 0;
 };
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -47,7 +47,7 @@ uint32_t SampleCount(ChunkEncoding encoding, std::string_view bytes);
 
 // Adds the chunk's samples within `range` to what is in `out`.  kDataLoss if
 // the bytes are damaged or their times don't ascend (no offset: the caller
-// knows the file), kUnimplemented for an encoding that is not decoded,
+// knows the file), kFailedPrecondition for an encoding that is not decoded,
 // kResourceExhausted if the budget of `out` refuses.  After an error `out` is
 // as it was.
 absl::Status DecodeChunk(ChunkEncoding encoding, std::string_view bytes,
