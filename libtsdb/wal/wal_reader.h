@@ -66,14 +66,18 @@ class SegmentReader {
   uint64_t offset() const { return at_; }
   // After kTorn and kCorrupt.
   const Damage& damage() const { return damage_; }
+  // After kTorn: the file ends within the record.
+  bool at_end() const { return at_end_; }
   const absl::Status& status() const { return status_; }
 
  private:
   SegmentReader(SegmentFile file, std::unique_ptr<RandomAccessFile> in)
       : file_(std::move(file)), in_(std::move(in)) {}
-  bool LoadPage(uint64_t at);
-  Step Torn(uint64_t from, std::string what, bool records_follow);
-  Step Corrupt(uint64_t from, std::string what);
+  // The bytes from `at` to the end of its page, as far as the file has them;
+  // looks into the file again if fewer than `need` are at hand.
+  std::string_view Available(uint64_t at, size_t need);
+  Step Torn(uint64_t from, std::string_view what);
+  Step Corrupt(uint64_t from, std::string_view what);
 
   SegmentFile file_;
   std::unique_ptr<RandomAccessFile> in_;
@@ -85,6 +89,7 @@ class SegmentReader {
   std::string_view packed_;
   uint8_t flags_ = 0;
   bool done_ = false;
+  bool at_end_ = false;
   Damage damage_;
   absl::Status status_;
 };

@@ -126,15 +126,15 @@ class WalWriter {
   WalWriter(Env& env, std::string dir, const WalOptions& options);
   void WriteGroup(const std::vector<Waiter*>& group)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
-  absl::Status WriteOne(const RecordBatch& batch)
+  absl::Status OpenSegment(uint32_t number)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   absl::Status Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   void Frame(std::string_view record, uint8_t flags)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
-  void PadPage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
-  bool Fits(size_t record_size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
+  bool Fits(const RecordBatch& batch) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   absl::Status NextSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
-  absl::Status UndoTo(uint64_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
+  void UndoTo(uint64_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   void SealInBackground(std::unique_ptr<WritableFile> file,
                         const std::string& path);
 
