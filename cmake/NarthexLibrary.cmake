@@ -40,6 +40,14 @@ if(NARTHEX_SANITIZE)
     -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${NARTHEX_SANITIZE})
 endif()
+if(NARTHEX_SANITIZE MATCHES "thread")
+  find_package(absl REQUIRED)
+  add_library(narthex_tsan OBJECT ${PROJECT_SOURCE_DIR}/test/tsan/absl_mutex.cc)
+  target_compile_features(narthex_tsan PRIVATE cxx_std_20)
+  target_link_libraries(narthex_tsan
+    PUBLIC absl::synchronization ${CMAKE_DL_LIBS}
+    PRIVATE narthex_build_flags)
+endif()
 
 # What every target of the tree has in common, libraries and programs.
 function(narthex_target_defaults target)
@@ -49,6 +57,10 @@ function(narthex_target_defaults target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE
     $<BUILD_INTERFACE:narthex_build_flags>)
+  get_target_property(type ${target} TYPE)
+  if(TARGET narthex_tsan AND type STREQUAL "EXECUTABLE")
+    target_link_libraries(${target} PRIVATE narthex_tsan)
+  endif()
 endfunction()
 
 # narthex_sources(<library> <room> <file>...): implementation files of a room.
