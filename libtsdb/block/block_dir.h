@@ -33,4 +33,4 @@ absl::Status DeleteBlock(Env &env, const std::string &dir);
 // Removes what a crash left of blocks being made or removed.
 absl::Status RemoveLeftovers(Env &env, const std::string &dir);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

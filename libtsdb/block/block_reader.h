@@ -20,7 +20,7 @@
 namespace narthex::tsdb {
 
 class BlockReader : public BlockSource {
-public:
+ public:
   static absl::StatusOr<std::shared_ptr<BlockReader>> Open(Env &env,
                                                            std::string dir);
   // Bytes of all files.
@@ -32,8 +32,8 @@ public:
 // Adds deletions to the block on disk: of the series that match, within `range`
 // cut to what each series has.  Rewrites tombstones and meta.json; opens the
 // block anew to see them.  Returns how many series were touched.
-absl::StatusOr<uint64_t>
-DeleteFromBlock(Env &env, const BlockReader &block,
-                std::span<const Matcher *const> matchers, TimeRange range);
+absl::StatusOr<uint64_t> DeleteFromBlock(
+    Env &env, const BlockReader &block,
+    std::span<const Matcher *const> matchers, TimeRange range);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -37,15 +37,15 @@ namespace narthex::tsdb {
 
 struct SeriesEntry {
   SeriesId id = 0;
-  uint32_t labels_begin = 0; // in SeriesBatch::labels
+  uint32_t labels_begin = 0;  // in SeriesBatch::labels
   uint32_t labels_end = 0;
-  uint32_t samples_hint = 0; // an upper bound of the samples in the range
-  uint64_t cursor = 0;       // the source's own: where its samples begin
+  uint32_t samples_hint = 0;  // an upper bound of the samples in the range
+  uint64_t cursor = 0;        // the source's own: where its samples begin
 };
 
 // Series without their samples.  Who asks clears it.
 struct SeriesBatch {
-  std::vector<LabelPair> labels = {}; // own symbols; a row is sorted by name
+  std::vector<LabelPair> labels = {};  // own symbols; a row is sorted by name
   std::vector<SeriesEntry> series = {};
 
   LabelRow Row(const SeriesEntry &entry) const {
@@ -71,7 +71,7 @@ struct ChunkList {
 };
 
 class BlockSource : public SymbolSource {
-public:
+ public:
   // Of the head: a meta with one of the two reserved ULIDs
   // (0000000000XXXXXXXXXXXXHEAD, 0000000000XX000COMPACTHEAD).
   virtual const BlockMeta &meta() const = 0;
@@ -110,4 +110,4 @@ public:
   virtual const Intervals *Deleted(SeriesId id) const = 0;
 };
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

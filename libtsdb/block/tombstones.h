@@ -34,7 +34,7 @@ void CutIntervals(const Intervals &intervals, SampleColumns &columns,
                   size_t from_float = 0, size_t from_histogram = 0);
 
 class Tombstones {
-public:
+ public:
   bool empty() const { return by_ref_.empty(); }
   // Series with deletions.
   size_t series() const { return by_ref_.size(); }
@@ -48,10 +48,10 @@ public:
   // Null if nothing is deleted.  Lives until the next change.
   const Intervals *Find(uint64_t ref) const;
   // Ascending by ref.
-  void
-  ForEach(absl::FunctionRef<void(uint64_t, const Intervals &)> visit) const;
+  void ForEach(
+      absl::FunctionRef<void(uint64_t, const Intervals &)> visit) const;
 
-private:
+ private:
   absl::flat_hash_map<uint64_t, Intervals> by_ref_;
 };
 
@@ -60,4 +60,4 @@ absl::StatusOr<Tombstones> ReadTombstones(Env &env, const std::string &dir);
 absl::Status WriteTombstones(Env &env, const std::string &dir,
                              const Tombstones &tombstones);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -20,4 +20,4 @@ std::string NewUlid(Env &env, Timestamp now);
 bool IsUlid(std::string_view text);
 Timestamp UlidTime(std::string_view ulid);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb
