@@ -61,7 +61,7 @@ struct EngineOptions {
 
   // --- Where it runs.
 
-  Executor *executor = nullptr; // null: in the caller's thread
+  Executor *executor = nullptr;  // null: in the caller's thread
   Clock *clock = Clock::System();
 };
 
@@ -78,11 +78,11 @@ struct QueryStats {
   // Samples that the query looked at: a window's samples count once per step.
   int64_t total_queryable_samples = 0;
   int64_t peak_samples = 0;
-  int64_t series = 0;          // selected, once per distinct selector
-  int64_t samples_decoded = 0; // handed over by the store
+  int64_t series = 0;           // selected, once per distinct selector
+  int64_t samples_decoded = 0;  // handed over by the store
   size_t peak_bytes = 0;
   // Seconds.
-  double prepare_time = 0; // parse, plan, select
+  double prepare_time = 0;  // parse, plan, select
   double eval_time = 0;
   double total_time = 0;
   // One per step if asked for, else empty.
@@ -103,7 +103,7 @@ std::ostream &operator<<(std::ostream &out, const QueryResult &result);
 struct Expr;
 
 class Engine {
-public:
+ public:
   explicit Engine(EngineOptions options = {});
   ~Engine();
   Engine(const Engine &) = delete;
@@ -132,8 +132,8 @@ public:
                                     Duration step,
                                     const QueryOptions &options = {}) const;
 
-private:
+ private:
   const EngineOptions options_;
 };
 
-} // namespace narthex::promql
+}  // namespace narthex::promql

@@ -15,9 +15,10 @@
 namespace narthex::promql {
 
 // One line per node, children indented; the time range that every selector
-// reads.  Nothing is read from a store.
+// reads.  A step of 0: an instant query at range.min.
+// Nothing is read from a store.
 absl::StatusOr<std::string> Explain(const EngineOptions &options,
                                     std::string_view query, TimeRange range,
                                     Duration step);
 
-} // namespace narthex::promql
+}  // namespace narthex::promql

@@ -41,18 +41,18 @@ struct StringValue {
 struct VectorElement {
   Labels labels = {};
   Timestamp t = 0;
-  double v = 0;                // says nothing if there is a histogram
-  HistogramPtr histogram = {}; // null: a float
+  double v = 0;                 // says nothing if there is a histogram
+  HistogramPtr histogram = {};  // null: a float
 };
 using Vector = std::vector<VectorElement>;
 
 // One series of a matrix.  A time is in one of the two columns, never in both.
 struct MatrixSeries {
   Labels labels = {};
-  std::vector<Sample> floats = {};              // ascending
-  std::vector<HistogramSample> histograms = {}; // ascending
+  std::vector<Sample> floats = {};               // ascending
+  std::vector<HistogramSample> histograms = {};  // ascending
 };
-using Matrix = std::vector<MatrixSeries>; // sorted by labels
+using Matrix = std::vector<MatrixSeries>;  // sorted by labels
 
 using Value = std::variant<ScalarValue, StringValue, Vector, Matrix>;
 
@@ -67,4 +67,4 @@ std::ostream &operator<<(std::ostream &out, const Value &value);
 // Equal labels, times and bits of every number; the order of a vector counts.
 bool SameBits(const Value &a, const Value &b);
 
-} // namespace narthex::promql
+}  // namespace narthex::promql

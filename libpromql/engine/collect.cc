@@ -1,0 +1,177 @@
+#include "libpromql/engine/collect.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "libpromql/exec/build.h"
+#include "narthex/base/status.h"
+#include "narthex/model/symbols.h"
+
+namespace narthex::promql {
+namespace {
+
+absl::Status OverBudget() {
+  return ResourceExhausted("the result needs more memory than it may have");
+}
+
+// With delayed name removal, names go here; what becomes equal is merged.
+OperatorPtr CleanedUp(QueryScope& scope, OperatorPtr root,
+                      const StepGrid& grid) {
+  if (!scope.delayed_names()) return root;
+  return NewRelabeled(
+      scope, std::move(root), grid,
+      [&scope](SeriesRows before) -> absl::StatusOr<SeriesRows> {
+        const std::span<SeriesRow> rows = scope.NewRows(before.size());
+        for (size_t i = 0; i < rows.size(); ++i) {
+          rows[i] = before[i];
+          if (rows[i].drop_name) {
+            rows[i].labels = scope.DropMetadata(rows[i].labels);
+          }
+        }
+        return SeriesRows(rows);
+      });
+}
+
+void SortByLabels(Matrix& matrix) {
+  std::sort(matrix.begin(), matrix.end(),
+            [](const MatrixSeries& a, const MatrixSeries& b) {
+              return a.labels < b.labels;
+            });
+}
+
+// One row of a block as a series.
+void FillSeries(const ColumnBlock& block, size_t row, const StepGrid& grid,
+                MatrixSeries& out) {
+  const double* const values = block.values(row);
+  size_t n = 0;
+  for (size_t w = 0; w < block.words(); ++w) {
+    n += static_cast<size_t>(__builtin_popcountll(block.present(row)[w]));
+  }
+  const bool mixed = !block.histograms(row).empty();
+  if (!mixed) out.floats.reserve(n);
+  ForEachBit(block.present(row), block.words(), [&](size_t k) {
+    if (mixed && block.IsHistogram(row, k)) {
+      out.histograms.push_back({grid.At(k), block.histograms(row)[k]});
+    } else {
+      out.floats.push_back({grid.At(k), values[k]});
+    }
+  });
+}
+
+void FillVector(QueryScope& scope, const ColumnBlock& block, SeriesRows rows,
+                int64_t t, Vector& out) {
+  for (size_t row = 0; row < block.rows(); ++row) {
+    if (!TestBit(block.present(row), 0)) continue;
+    VectorElement& element = out.emplace_back();
+    element.labels =
+        ToLabels(scope.symbols(), rows[block.first() + row].labels);
+    element.t = t;
+    if (block.IsHistogram(row, 0)) {
+      element.histogram = block.histograms(row)[0];
+    } else {
+      element.v = block.values(row)[0];
+    }
+  }
+}
+
+}  // namespace
+
+Value CollectString(const Plan& plan) {
+  return StringValue{plan.grid.start,
+                     static_cast<const StringNode&>(*plan.root).value};
+}
+
+absl::StatusOr<Value> CollectSteps(QueryScope& scope) {
+  const PlanNode& root = *scope.plan().root;
+  const StepGrid& grid = scope.plan().grid;
+  if (grid.steps == 0) return Value(Matrix());
+  OperatorPtr op = CleanedUp(scope, Build(root, scope), grid);
+  NARTHEX_ASSIGN_OR_RETURN(const SeriesRows rows, op->Series());
+  Reservation reservation(scope.budget());
+  size_t bytes = 0;
+  Vector vector;
+  Matrix matrix;
+  ColumnBlock block;
+  for (;;) {
+    NARTHEX_ASSIGN_OR_RETURN(const bool more, op->Next(block));
+    if (!more) break;
+    bytes +=
+        block.Count() * sizeof(Sample) + block.rows() * sizeof(MatrixSeries);
+    if (!reservation.GrowTo(bytes)) return OverBudget();
+    if (root.type == ValueType::kScalar && !scope.plan().range_query) {
+      return Value(ScalarValue{grid.start, block.values(0)[0]});
+    }
+    if (!scope.plan().range_query) {
+      FillVector(scope, block, rows, grid.start, vector);
+      continue;
+    }
+    for (size_t row = 0; row < block.rows(); ++row) {
+      if (block.Empty(row)) continue;
+      MatrixSeries& series = matrix.emplace_back();
+      series.labels =
+          ToLabels(scope.symbols(), rows[block.first() + row].labels);
+      FillSeries(block, row, grid, series);
+    }
+  }
+  if (!scope.plan().range_query) return Value(std::move(vector));
+  SortByLabels(matrix);
+  return Value(std::move(matrix));
+}
+
+absl::StatusOr<Value> CollectSamples(QueryScope& scope) {
+  const PlanNode& root = *scope.plan().root;
+  if (root.kind == NodeKind::kRead) {
+    const VectorSelector& selector =
+        *static_cast<const ReadNode&>(root).selector.selector;
+    if (selector.anchored || selector.smoothed) {
+      return Unimplemented(
+          "anchored and smoothed range selectors are not implemented");
+    }
+  }
+  SampleSourcePtr source = BuildSource(root, scope);
+  NARTHEX_ASSIGN_OR_RETURN(const SeriesRows rows, source->Series());
+  Reservation reservation(scope.budget());
+  size_t bytes = 0, next = 0;
+  Matrix matrix;
+  WorkerScratch scratch(scope.budget());
+  for (;;) {
+    NARTHEX_ASSIGN_OR_RETURN(const size_t n, source->Advance(1024));
+    if (n == 0) break;
+    for (size_t i = 0; i < n; ++i, ++next) {
+      SampleView view;
+      NARTHEX_RETURN_IF_ERROR(source->Load(i, scratch, view));
+      MatrixSeries series;
+      for (size_t s = 0; s < view.t.size(); ++s) {
+        series.floats.push_back({view.t[s], view.v[s]});
+      }
+      if (view.histograms != nullptr) {
+        for (size_t h = 0; h < view.histograms->points.size(); ++h) {
+          series.histograms.push_back(
+              {view.histograms->points[h].t,
+               std::make_shared<const FloatHistogram>(
+                   ToFloatHistogram(*view.histograms, h))});
+        }
+      }
+      const size_t size = series.floats.size() + series.histograms.size();
+      if (size == 0) continue;
+      NARTHEX_RETURN_IF_ERROR(scope.Hold(static_cast<int64_t>(size)));
+      scope.CountQueryable(static_cast<int64_t>(size));
+      bytes += size * sizeof(Sample) + sizeof(MatrixSeries);
+      if (!reservation.GrowTo(bytes)) return OverBudget();
+      LabelRow labels = rows[next].labels;
+      if (scope.delayed_names() && rows[next].drop_name) {
+        labels = scope.DropMetadata(labels);
+      }
+      series.labels = ToLabels(scope.symbols(), labels);
+      matrix.push_back(std::move(series));
+    }
+  }
+  SortByLabels(matrix);
+  for (size_t i = 1; i < matrix.size(); ++i) {
+    if (matrix[i].labels == matrix[i - 1].labels) return DuplicateLabelset();
+  }
+  return Value(std::move(matrix));
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,177 @@
+// Binary operators with a scalar on one side at least.
+
+#include <algorithm>
+#include <utility>
+
+#include "libpromql/exec/annotate.h"
+#include "libpromql/exec/binary_element.h"
+#include "libpromql/exec/build.h"
+#include "libpromql/exec/scope.h"
+#include "libpromql/func/binary_ops.h"
+#include "narthex/base/status.h"
+
+namespace narthex::promql {
+namespace {
+
+class ScalarScalar final : public Operator {
+ public:
+  ScalarScalar(const BinaryNode& node, QueryScope& scope, OperatorPtr lhs,
+               OperatorPtr rhs)
+      : Operator(scope),
+        node_(node),
+        lhs_(std::move(lhs)),
+        rhs_(std::move(rhs)) {}
+
+  absl::StatusOr<SeriesRows> Series() override {
+    static constexpr SeriesRow kNoLabels = {};
+    return SeriesRows(&kNoLabels, 1);
+  }
+
+ protected:
+  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
+    if (done_) return false;
+    done_ = true;
+    const size_t steps = node_.grid.steps;
+    NARTHEX_ASSIGN_OR_RETURN(const std::vector<double> left,
+                             DrainScalar(scope(), *lhs_, steps));
+    NARTHEX_ASSIGN_OR_RETURN(const std::vector<double> right,
+                             DrainScalar(scope(), *rhs_, steps));
+    out.Reset(0, 1, steps);
+    SetAllBits(out.present(0), steps);
+    ApplyArithmetic(node_.binary.op, left.data(), right.data(), out.values(0),
+                    steps);
+    lhs_->Finish();
+    rhs_->Finish();
+    return true;
+  }
+
+ private:
+  const BinaryNode& node_;
+  OperatorPtr lhs_, rhs_;
+  bool done_ = false;
+};
+
+class VectorScalar final : public Operator {
+ public:
+  VectorScalar(const BinaryNode& node, QueryScope& scope, OperatorPtr vector,
+               OperatorPtr scalar, bool scalar_is_left)
+      : Operator(scope),
+        node_(node),
+        op_(node.binary.op),
+        vector_(std::move(vector)),
+        scalar_(std::move(scalar)),
+        scalar_is_left_(scalar_is_left) {}
+
+  absl::StatusOr<SeriesRows> Series() override {
+    if (!prepared_) {
+      NARTHEX_ASSIGN_OR_RETURN(rows_, vector_->Series());
+      NARTHEX_ASSIGN_OR_RETURN(
+          values_, DrainScalar(scope(), *scalar_, node_.grid.steps));
+      prepared_ = true;
+    }
+    return rows_;
+  }
+
+ protected:
+  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
+    NARTHEX_ASSIGN_OR_RETURN(const bool more, vector_->Next(out));
+    if (!more) {
+      vector_->Finish();
+      scalar_->Finish();
+      return false;
+    }
+    const bool trim =
+        op_ == BinaryOp::kTrimLower || op_ == BinaryOp::kTrimUpper;
+    NARTHEX_RETURN_IF_ERROR(scope().ForParts(
+        out.rows(), 64, [&](size_t begin, size_t end, WorkerScratch&) {
+          for (size_t row = begin; row < end; ++row) {
+            if (out.histograms(row).empty() && !trim) ApplyToRow(out, row);
+          }
+          return absl::OkStatus();
+        }));
+    for (size_t row = 0; row < out.rows(); ++row) {
+      if (!out.histograms(row).empty() || trim) {
+        NARTHEX_RETURN_IF_ERROR(ApplyToMixedRow(out, row));
+      }
+    }
+    return true;
+  }
+
+ private:
+  void ApplyToRow(ColumnBlock& out, size_t row) const {
+    if (out.Empty(row)) return;
+    const double* const left =
+        scalar_is_left_ ? values_.data() : out.values(row);
+    const double* const right =
+        scalar_is_left_ ? out.values(row) : values_.data();
+    if (IsComparison(op_) && !node_.binary.return_bool) {
+      // What stays is the vector's value, whichever side it is on.
+      ApplyFilter(op_, left, right, out.present(row), out.steps());
+    } else {
+      ApplyArithmetic(op_, left, right, out.values(row), out.steps());
+    }
+  }
+
+  absl::Status ApplyToMixedRow(ColumnBlock& out, size_t row) {
+    std::vector<HistogramPtr>& histograms = out.histograms(row);
+    if (histograms.empty()) histograms.resize(out.steps());
+    for (size_t k = 0; k < out.steps(); ++k) {
+      if (!TestBit(out.present(row), k)) continue;
+      double& v = out.values(row)[k];
+      const HistogramPtr h = histograms[k];
+      auto element = scalar_is_left_
+                         ? ApplyToElements(op_, values_[k], nullptr, v, h)
+                         : ApplyToElements(op_, v, h, values_[k], nullptr);
+      if (!element.ok()) return element.status();
+      if (element->incompatible) {
+        scope().Info(
+            IncompatibleTypesText(Text(op_), !scalar_is_left_ && h != nullptr,
+                                  scalar_is_left_ && h != nullptr),
+            node_.pos);
+        ClearBit(out.present(row), k);
+        histograms[k] = nullptr;
+        continue;
+      }
+      if (node_.binary.return_bool) {
+        v = element->keep ? 1 : 0;
+      } else if (!element->keep) {
+        ClearBit(out.present(row), k);
+      } else if (!(scalar_is_left_ && IsComparison(op_))) {
+        v = element->v;
+      }
+      histograms[k] = std::move(element->histogram);
+    }
+    return absl::OkStatus();
+  }
+
+  const BinaryNode& node_;
+  const BinaryOp op_;
+  OperatorPtr vector_, scalar_;
+  const bool scalar_is_left_;
+  SeriesRows rows_;
+  std::vector<double> values_;
+  bool prepared_ = false;
+};
+
+}  // namespace
+
+OperatorPtr NewBinaryScalar(const BinaryNode& node, QueryScope& scope,
+                            OperatorPtr lhs, OperatorPtr rhs) {
+  const bool left = node.inputs[0]->type == ValueType::kScalar;
+  const bool right = node.inputs[1]->type == ValueType::kScalar;
+  if (left && right) {
+    return std::make_unique<ScalarScalar>(node, scope, std::move(lhs),
+                                          std::move(rhs));
+  }
+  OperatorPtr out =
+      std::make_unique<VectorScalar>(node, scope, std::move(left ? rhs : lhs),
+                                     std::move(left ? lhs : rhs), left);
+  const BinaryOp op = node.binary.op;
+  const bool keeps_name = (IsComparison(op) && !node.binary.return_bool) ||
+                          op == BinaryOp::kTrimLower ||
+                          op == BinaryOp::kTrimUpper;
+  if (keeps_name) return out;
+  return NewNameDropped(scope, std::move(out), node.grid);
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,76 @@
+// Vector matching: which series of two vectors belong together, under which
+// labels their result goes, and, where that changes from step to step, the join
+// itself with Prometheus's rules about duplicates.
+//
+// One thread, once per query.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "libpromql/exec/binary_element.h"
+#include "libpromql/exec/column_block.h"
+#include "libpromql/exec/match_signature.h"
+#include "libpromql/exec/operator.h"
+#include "libpromql/plan/plan.h"
+
+namespace narthex::promql {
+
+struct Element {
+  double v = 0;
+  HistogramPtr histogram = {};
+};
+inline Element ElementAt(const ColumnBlock& block, size_t row, size_t k) {
+  if (block.IsHistogram(row, k)) return {0, block.histograms(row)[k]};
+  return {block.values(row)[k], nullptr};
+}
+
+class Join {
+ public:
+  Join(const BinaryNode& node, QueryScope& scope, SeriesRows left,
+       SeriesRows right);
+
+  // group_right: the left side is the "one" side.
+  bool swapped() const { return swapped_; }
+  SeriesRows many() const { return many_; }
+  SeriesRows one() const { return one_; }
+  const std::vector<uint32_t>& many_signatures() const {
+    return many_signatures_;
+  }
+  const std::vector<uint32_t>& one_signatures() const {
+    return one_signatures_;
+  }
+  size_t signatures() const { return signature_.size(); }
+
+  LabelRow ResultLabels(LabelRow many, LabelRow one);
+
+  // The operator itself, left and right as written; `bool` is applied, an
+  // incompatible pair is annotated.
+  absl::StatusOr<BinaryElement> Apply(const Element& left,
+                                      const Element& right);
+
+  // Step by step; `out` gets all rows.
+  absl::StatusOr<SeriesRows> ByStep(const ColumnBlock& many,
+                                    const ColumnBlock& one, ColumnBlock& out);
+
+ private:
+  class Stepper;
+
+  absl::Status DuplicateOnOneSide(uint32_t signature, LabelRow a,
+                                  LabelRow b) const;
+
+  const BinaryNode& node_;
+  const VectorMatching& matching_;
+  QueryScope& scope_;
+  const bool swapped_;
+  const bool drops_name_;
+  MatchSignature signature_;
+  SeriesRows many_, one_;
+  std::vector<uint32_t> many_signatures_, one_signatures_;
+  std::vector<SymbolId> include_;
+};
+
+}  // namespace narthex::promql

@@ -1,0 +1,153 @@
+// The instant selector: of every series the newest sample within the lookback,
+// at every step.
+
+#include <algorithm>
+#include <utility>
+
+#include "libpromql/exec/build.h"
+#include "libpromql/exec/scope.h"
+#include "libpromql/exec/shared_scan.h"
+#include "libpromql/exec/window.h"
+#include "narthex/base/status.h"
+#include "narthex/model/sample.h"
+
+namespace narthex::promql {
+namespace {
+
+class ScanInstant final : public Operator {
+ public:
+  ScanInstant(const ScanNode& node, QueryScope& scope)
+      : Operator(scope),
+        node_(node),
+        selection_(scope.selection(node.selection)),
+        ends_(node.grid, node.shift) {}
+
+  absl::StatusOr<SeriesRows> Series() override {
+    if (node_.grid.steps == 0) return SeriesRows();
+    NARTHEX_ASSIGN_OR_RETURN(rows_, selection_.Select());
+    return rows_;
+  }
+
+ protected:
+  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
+    if (next_ >= rows_.size()) return false;
+    const size_t rows =
+        std::min(rows_.size() - next_, scope().RowsPerBlock(node_.grid.steps));
+    out.Reset(next_, rows, node_.grid.steps);
+    NARTHEX_RETURN_IF_ERROR(scope().ForParts(
+        rows, node_.grid.steps > 1 ? 4 : 256,
+        [&](size_t begin, size_t end, WorkerScratch& scratch) {
+          for (size_t row = begin; row < end; ++row) {
+            NARTHEX_RETURN_IF_ERROR(ScanRow(out, row, scratch));
+          }
+          return absl::OkStatus();
+        }));
+    scope().CountQueryable(static_cast<int64_t>(out.Count()));
+    next_ += rows;
+    return true;
+  }
+
+ private:
+  // Everything that any step looks at.
+  TimeRange Range() const {
+    const int64_t last = ends_.At(node_.grid.steps - 1);
+    return {SaturatingAdd(SaturatingSub(ends_.first, lookback_), 1), last};
+  }
+
+  absl::Status ScanRow(ColumnBlock& out, size_t row, WorkerScratch& scratch) {
+    const size_t i = out.first() + row;
+    if (node_.grid.steps == 1 && !selection_.shared()) {
+      LatestSample latest;
+      NARTHEX_ASSIGN_OR_RETURN(const bool found,
+                               selection_.set().ReadLatest(
+                                   i, Range(), scope().read_context(), latest));
+      if (!found) return absl::OkStatus();
+      if (!latest.histogram) {
+        if (!IsStale(latest.v)) Set(out, row, 0, latest.t, latest.v);
+        return absl::OkStatus();
+      }
+    }
+    SampleView view;
+    NARTHEX_RETURN_IF_ERROR(selection_.Load(i, Range(), scratch, view));
+    if (view.histograms != nullptr) {
+      ScanMixed(view, out, row);
+    } else {
+      ScanFloats(view, out, row);
+    }
+    return absl::OkStatus();
+  }
+
+  void Set(ColumnBlock& out, size_t row, size_t k, Timestamp t, double v) {
+    out.values(row)[k] =
+        node_.sample_times ? static_cast<double>(t.ms) / 1000 : v;
+    SetBit(out.present(row), k);
+  }
+
+  void ScanFloats(const SampleView& view, ColumnBlock& out, size_t row) {
+    const size_t n = view.t.size();
+    const Timestamp* const t = view.t.data();
+    double* const values = out.values(row);
+    uint64_t* const present = out.present(row);
+    size_t next = 0;  // the first sample after the step
+    for (size_t k = 0; k < out.steps(); ++k) {
+      const int64_t at = ends_.At(k);
+      while (next < n && t[next].ms <= at) ++next;
+      if (next == 0 || t[next - 1].ms <= SaturatingSub(at, lookback_)) continue;
+      const double v = view.v[next - 1];
+      if (IsStale(v)) continue;
+      values[k] =
+          node_.sample_times ? static_cast<double>(t[next - 1].ms) / 1000 : v;
+      SetBit(present, k);
+    }
+  }
+
+  void ScanMixed(const SampleView& view, ColumnBlock& out, size_t row) {
+    const auto& points = view.histograms->points;
+    size_t next = 0, next_h = 0, made = points.size();
+    HistogramPtr last;  // of points[made]
+    for (size_t k = 0; k < out.steps(); ++k) {
+      const int64_t at = ends_.At(k);
+      const int64_t before = SaturatingSub(at, lookback_);
+      while (next < view.t.size() && view.t[next].ms <= at) ++next;
+      while (next_h < points.size() && points[next_h].t.ms <= at) ++next_h;
+      const bool is_float =
+          next > 0 && (next_h == 0 || view.t[next - 1] > points[next_h - 1].t);
+      if (is_float) {
+        const double v = view.v[next - 1];
+        if (view.t[next - 1].ms > before && !IsStale(v)) {
+          Set(out, row, k, view.t[next - 1], v);
+        }
+        continue;
+      }
+      if (next_h == 0 || points[next_h - 1].t.ms <= before ||
+          IsStale(points[next_h - 1].sum)) {
+        continue;
+      }
+      if (node_.sample_times) {
+        Set(out, row, k, points[next_h - 1].t, 0);
+        continue;
+      }
+      if (made != next_h - 1) {
+        made = next_h - 1;
+        last = std::make_shared<const FloatHistogram>(
+            ToFloatHistogram(*view.histograms, made));
+      }
+      out.SetHistogram(row, k, last);
+    }
+  }
+
+  const ScanNode& node_;
+  SharedSelection& selection_;
+  const WindowEnds ends_;
+  const int64_t lookback_ = scope().lookback();
+  SeriesRows rows_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+OperatorPtr NewScanInstant(const ScanNode& node, QueryScope& scope) {
+  return std::make_unique<ScanInstant>(node, scope);
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,306 @@
+// Functions over ranges: series by series, the windows of all steps at once.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "libpromql/exec/annotate.h"
+#include "libpromql/exec/build.h"
+#include "libpromql/exec/scope.h"
+#include "libpromql/exec/shared_scan.h"
+#include "libpromql/exec/window.h"
+#include "narthex/base/status.h"
+
+namespace narthex::promql {
+namespace {
+
+// The samples of a range selector, straight from the store.
+class ReadSource final : public SampleSource {
+ public:
+  ReadSource(const ReadNode& node, QueryScope& scope)
+      : node_(node),
+        selection_(scope.selection(node.selection)),
+        ends_(node.grid, node.shift) {}
+
+  absl::StatusOr<SeriesRows> Series() override {
+    if (node_.grid.steps == 0) return SeriesRows();
+    NARTHEX_ASSIGN_OR_RETURN(rows_, selection_.Select());
+    return rows_;
+  }
+
+  absl::StatusOr<size_t> Advance(size_t max) override {
+    begin_ = end_;
+    end_ = std::min(rows_.size(), begin_ + max);
+    return end_ - begin_;
+  }
+
+  absl::Status Load(size_t i, WorkerScratch& scratch,
+                    SampleView& out) override {
+    const TimeRange range = {
+        SaturatingAdd(SaturatingSub(ends_.first, node_.range), 1),
+        ends_.At(node_.grid.steps - 1)};
+    NARTHEX_RETURN_IF_ERROR(selection_.Load(begin_ + i, range, scratch, out));
+    return DropStale(scratch, out);
+  }
+
+  void Finish() override {}
+
+ private:
+  const ReadNode& node_;
+  SharedSelection& selection_;
+  const WindowEnds ends_;
+  SeriesRows rows_;
+  size_t begin_ = 0, end_ = 0;
+};
+
+struct RangeOf {
+  const TimeShift& shift;
+  int64_t range;
+
+  explicit RangeOf(const PlanNode& node)
+      : shift(node.kind == NodeKind::kRead
+                  ? static_cast<const ReadNode&>(node).shift
+                  : static_cast<const SubqueryNode&>(node).shift),
+        range(node.kind == NodeKind::kRead
+                  ? static_cast<const ReadNode&>(node).range
+                  : static_cast<const SubqueryNode&>(node).range) {}
+};
+
+class ScanRange final : public Operator {
+ public:
+  ScanRange(const CallNode& node, QueryScope& scope, SampleSourcePtr source,
+            std::vector<OperatorPtr> params)
+      : Operator(scope),
+        node_(node),
+        function_(FindWindowFunction(node.id)),
+        source_(std::move(source)),
+        params_(std::move(params)),
+        range_(*node.inputs[node.range_arg]),
+        ends_(node.grid, range_.shift) {}
+
+  absl::StatusOr<SeriesRows> Series() override {
+    if (prepared_) return input_rows_;
+    NARTHEX_RETURN_IF_ERROR(CheckModifiers());
+    NARTHEX_ASSIGN_OR_RETURN(input_rows_, source_->Series());
+    for (OperatorPtr& param : params_) {
+      NARTHEX_ASSIGN_OR_RETURN(std::vector<double> values,
+                               DrainScalar(scope(), *param, node_.grid.steps));
+      param_values_.push_back(std::move(values));
+    }
+    prepared_ = true;
+    return input_rows_;
+  }
+
+ protected:
+  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
+    NARTHEX_ASSIGN_OR_RETURN(
+        const size_t rows,
+        source_->Advance(scope().RowsPerBlock(node_.grid.steps)));
+    if (rows == 0) {
+      source_->Finish();
+      for (OperatorPtr& param : params_) param->Finish();
+      return false;
+    }
+    out.Reset(next_, rows, node_.grid.steps);
+    notes_.assign(rows, {});
+    NARTHEX_RETURN_IF_ERROR(scope().ForParts(
+        rows, 4, [&](size_t begin, size_t end, WorkerScratch& scratch) {
+          for (size_t row = begin; row < end; ++row) {
+            NARTHEX_RETURN_IF_ERROR(EvalRow(out, row, scratch));
+          }
+          return absl::OkStatus();
+        }));
+    NARTHEX_RETURN_IF_ERROR(Account(out));
+    next_ += rows;
+    return true;
+  }
+
+ private:
+  // What the rows of a block noticed, gathered when all are done.
+  struct RowNotes {
+    uint32_t window_notes = 0;
+    int64_t samples = 0;  // over all windows
+    int64_t largest = 0;  // window
+    int64_t decoded = 0;
+  };
+
+  absl::Status CheckModifiers() const {
+    const PlanNode& source = *node_.inputs[node_.range_arg];
+    if (source.kind != NodeKind::kRead) return absl::OkStatus();
+    const VectorSelector& selector =
+        *static_cast<const ReadNode&>(source).selector.selector;
+    if (!selector.anchored && !selector.smoothed) return absl::OkStatus();
+    const bool rates = node_.id == FunctionId::kRate ||
+                       node_.id == FunctionId::kIncrease ||
+                       node_.id == FunctionId::kDelta;
+    const bool counts =
+        node_.id == FunctionId::kResets || node_.id == FunctionId::kChanges;
+    if (!rates && !(counts && selector.anchored)) {
+      return InvalidArgument(
+          selector.anchored
+              ? StrCat("anchored modifier can only be used with: changes, "
+                       "delta, increase, rate, resets - not with ",
+                       node_.call.function->name)
+              : StrCat("smoothed modifier can only be used with: delta, "
+                       "increase, rate - not with ",
+                       node_.call.function->name));
+    }
+    return Unimplemented(StrCat(selector.anchored ? "anchored" : "smoothed",
+                                " range selectors are not implemented"));
+  }
+
+  absl::Status EvalRow(ColumnBlock& out, size_t row, WorkerScratch& scratch) {
+    SampleView view;
+    NARTHEX_RETURN_IF_ERROR(source_->Load(row, scratch, view));
+    RowNotes& notes = notes_[row];
+    notes.decoded = static_cast<int64_t>(view.t.size());
+    const size_t steps = node_.grid.steps;
+    SeriesWindows windows;
+    windows.t = view.t;
+    windows.v = view.v;
+    notes.largest = static_cast<int64_t>(FindWindows(
+        view.t.size(), [&](size_t i) { return view.t[i].ms; }, ends_,
+        range_.range, steps, scratch.lo, scratch.hi));
+    windows.lo = scratch.lo.data();
+    windows.hi = scratch.hi.data();
+    for (size_t k = 0; k < steps; ++k) {
+      notes.samples += scratch.hi[k] - scratch.lo[k];
+    }
+    if (view.histograms != nullptr) {
+      const auto& points = view.histograms->points;
+      FindWindows(
+          points.size(), [&](size_t i) { return points[i].t.ms; }, ends_,
+          range_.range, steps, scratch.hist_lo, scratch.hist_hi);
+      windows.histograms = view.histograms;
+      windows.hist_lo = scratch.hist_lo.data();
+      windows.hist_hi = scratch.hist_hi.data();
+      for (size_t k = 0; k < steps; ++k) {
+        notes.samples += scratch.hist_hi[k] - scratch.hist_lo[k];
+      }
+    }
+    windows.grid = node_.grid;
+    windows.first_end = ends_.first;
+    windows.end_step = ends_.step;
+    windows.range = range_.range;
+    if (!param_values_.empty()) windows.param = param_values_[0].data();
+    if (param_values_.size() > 1) windows.param2 = param_values_[1].data();
+    if (node_.id == FunctionId::kDoubleExponentialSmoothing) {
+      NARTHEX_RETURN_IF_ERROR(CheckFactors(windows));
+    }
+    WindowOutput output;
+    output.v = out.values(row);
+    output.present = out.present(row);
+    output.histograms = &out.histograms(row);
+    output.steps = steps;
+    function_(windows, scratch.window, output);
+    notes.window_notes = output.notes;
+    return absl::OkStatus();
+  }
+
+  // Of double_exponential_smoothing, wherever there are samples.
+  static absl::Status CheckFactors(const SeriesWindows& in) {
+    for (size_t k = 0; k < in.grid.steps; ++k) {
+      if (in.lo[k] == in.hi[k] &&
+          (in.histograms == nullptr || in.hist_lo[k] == in.hist_hi[k])) {
+        continue;
+      }
+      if (in.param[k] <= 0 || in.param[k] >= 1) {
+        return InvalidArgument(absl::StrFormat(
+            "invalid smoothing factor. Expected: 0 < sf < 1, got: %f",
+            in.param[k]));
+      }
+      if (in.param2[k] <= 0 || in.param2[k] >= 1) {
+        return InvalidArgument(absl::StrFormat(
+            "invalid trend factor. Expected: 0 < tf < 1, got: %f",
+            in.param2[k]));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Account(const ColumnBlock& out) {
+    const bool checks_counter =
+        node_.id == FunctionId::kRate || node_.id == FunctionId::kIncrease;
+    const TextRange at = node_.inputs[node_.range_arg]->pos;
+    int64_t largest = 0;
+    for (size_t row = 0; row < out.rows(); ++row) {
+      const RowNotes& notes = notes_[row];
+      scope().CountQueryable(notes.samples);
+      scope().CountDecoded(notes.decoded);
+      largest = std::max(largest, notes.largest);
+      const LabelRow labels = input_rows_[out.first() + row].labels;
+      if (notes.window_notes & kMixedFloatsHistograms) {
+        scope().Warn(MixedSamplesText(scope().MetricName(labels)), at);
+      }
+      if (notes.window_notes & kIgnoredHistograms) {
+        scope().Info(IgnoredInRangeText(scope().MetricName(labels)), at);
+      }
+      if (out.Empty(row)) continue;
+      if (checks_counter) CheckCounter(labels, at);
+      if (node_.id == FunctionId::kQuantileOverTime) CheckQuantile(out, row);
+    }
+    return scope().CheckRoom(largest);
+  }
+
+  void CheckCounter(LabelRow labels, TextRange at) {
+    const std::string_view name = scope().MetricName(labels);
+    if (name.empty()) return;
+    if (scope().options().type_and_unit_labels) {
+      const std::string_view type =
+          scope().symbols().Text(ValueOf(labels, scope().type_id()));
+      if (type != "counter" && type != "histogram") {
+        scope().Info(NotCounterTypeText(name, type), at);
+      }
+      return;
+    }
+    if (!LooksLikeCounter(name)) scope().Info(NotCounterText(name), at);
+  }
+
+  void CheckQuantile(const ColumnBlock& out, size_t row) {
+    const TextRange at = node_.inputs[0]->pos;
+    ForEachBit(out.present(row), out.words(), [&](size_t k) {
+      const double q = param_values_[0][k];
+      if (!(q >= 0 && q <= 1)) scope().Warn(BadQuantileText(q), at);
+    });
+  }
+
+  const CallNode& node_;
+  const WindowFunction function_;
+  SampleSourcePtr source_;
+  std::vector<OperatorPtr> params_;
+  std::vector<std::vector<double>> param_values_;
+  const RangeOf range_;
+  const WindowEnds ends_;
+  SeriesRows input_rows_;
+  std::vector<RowNotes> notes_;
+  bool prepared_ = false;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+SampleSourcePtr NewReadSource(const ReadNode& node, QueryScope& scope) {
+  return std::make_unique<ReadSource>(node, scope);
+}
+
+OperatorPtr NewScanRange(const CallNode& node, QueryScope& scope,
+                         SampleSourcePtr source,
+                         std::vector<OperatorPtr> params) {
+  OperatorPtr scan = std::make_unique<ScanRange>(node, scope, std::move(source),
+                                                 std::move(params));
+  // Only asked whether there is anything at all.
+  if (node.id == FunctionId::kAbsentOverTime) return scan;
+  // These two pick a sample, hence keep its name.
+  if (node.id == FunctionId::kLastOverTime ||
+      node.id == FunctionId::kFirstOverTime) {
+    // A subquery may have dropped it; then series may have become equal.
+    return NewRelabeled(
+        scope, std::move(scan), node.grid,
+        [](SeriesRows rows) -> absl::StatusOr<SeriesRows> { return rows; },
+        Collision::kOfSeries);
+  }
+  return NewNameDropped(scope, std::move(scan), node.grid,
+                        Collision::kOfSeries);
+}
+
+}  // namespace narthex::promql

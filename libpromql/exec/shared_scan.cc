@@ -1,0 +1,119 @@
+#include "libpromql/exec/shared_scan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libpromql/exec/scope.h"
+#include "narthex/base/status.h"
+#include "narthex/model/sample.h"
+
+namespace narthex::promql {
+namespace {
+
+// Decoded samples that a shared selection may keep; above it every user decodes
+// for itself.
+constexpr size_t kMaxSharedSamples = size_t{4} << 20;
+
+}  // namespace
+
+absl::StatusOr<SeriesRows> SharedSelection::Select() {
+  if (selected_) return rows_;
+  NARTHEX_RETURN_IF_ERROR(scope_.Check());
+  std::vector<const Matcher*> matchers;
+  for (const MatcherPtr& matcher : *selection_.matchers) {
+    matchers.push_back(matcher.get());
+  }
+  SelectRequest request;
+  request.matchers = matchers;
+  request.range = selection_.range;
+  request.step = selection_.step;
+  request.window = selection_.window;
+  request.purpose = selection_.purpose;
+  auto set = scope_.querier().Select(request, scope_.read_context());
+  if (!set.ok()) {
+    NARTHEX_RETURN_IF_ERROR(scope_.Check());
+    return Annotate(set.status(), "expanding series");
+  }
+  set_ = *std::move(set);
+  const std::span<SeriesRow> rows = scope_.NewRows(set_->size());
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].labels = set_->labels(i);
+  rows_ = rows;
+  if (selection_.users > 1) {
+    size_t samples = 0;
+    for (size_t i = 0; i < rows.size() && samples <= kMaxSharedSamples; ++i) {
+      samples += set_->samples_hint(i);
+    }
+    share_ = samples <= kMaxSharedSamples;
+    if (share_) decoded_.resize(rows.size());
+  }
+  selected_ = true;
+  return rows_;
+}
+
+absl::Status SharedSelection::Load(size_t i, TimeRange range,
+                                   WorkerScratch& scratch, SampleView& out) {
+  NARTHEX_RETURN_IF_ERROR(scope_.Check());
+  const SampleColumns* columns = &scratch.columns;
+  if (share_) {
+    std::unique_ptr<SampleColumns>& decoded = decoded_[i];
+    if (decoded == nullptr) {
+      decoded = std::make_unique<SampleColumns>(scope_.budget());
+      NARTHEX_RETURN_IF_ERROR(
+          set_->Read(i, selection_.range, scope_.read_context(), *decoded));
+    }
+    columns = decoded.get();
+  } else {
+    NARTHEX_RETURN_IF_ERROR(
+        set_->Read(i, range, scope_.read_context(), scratch.columns));
+  }
+  const std::span<const Timestamp> t = columns->t();
+  const size_t begin = static_cast<size_t>(
+      std::lower_bound(t.begin(), t.end(), range.min) - t.begin());
+  const size_t end = static_cast<size_t>(
+      std::upper_bound(t.begin() + static_cast<std::ptrdiff_t>(begin), t.end(),
+                       range.max) -
+      t.begin());
+  out.t = t.subspan(begin, end - begin);
+  out.v = columns->v().subspan(begin, end - begin);
+  out.histograms =
+      columns->histograms().empty() ? nullptr : &columns->histograms();
+  return absl::OkStatus();
+}
+
+absl::Status DropStale(WorkerScratch& scratch, SampleView& view) {
+  bool stale = false;
+  for (double v : view.v) stale |= IsStale(v);
+  bool stale_histogram = false;
+  if (view.histograms != nullptr) {
+    for (const auto& point : view.histograms->points) {
+      stale_histogram |= IsStale(point.sum);
+    }
+  }
+  if (!stale && !stale_histogram) return absl::OkStatus();
+  SampleColumns& clean = scratch.clean;
+  clean.Clear();
+  if (stale) {
+    NARTHEX_RETURN_IF_ERROR(clean.Reserve(view.t.size()));
+    size_t n = 0;
+    for (size_t i = 0; i < view.t.size(); ++i) {
+      if (IsStale(view.v[i])) continue;
+      clean.mutable_t()[n] = view.t[i];
+      clean.mutable_v()[n] = view.v[i];
+      ++n;
+    }
+    clean.SetSize(n);
+    view.t = clean.t();
+    view.v = clean.v();
+  }
+  if (stale_histogram) {
+    HistogramColumn& column = clean.mutable_histograms();
+    column = *view.histograms;
+    std::erase_if(column.points, [](const HistogramColumn::Point& point) {
+      return IsStale(point.sum);
+    });
+    view.histograms = column.empty() ? nullptr : &column;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,48 @@
+// Which samples every step's window holds, by two pointers that only move
+// forward: shared by all functions over ranges.
+//
+// Pure; any thread.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "libpromql/func/function.h"
+#include "libpromql/plan/plan.h"
+
+namespace narthex::promql {
+
+// The ends of the windows of a node's steps.
+struct WindowEnds {
+  int64_t first = 0;
+  int64_t step = 0;  // 0: pinned, all the same
+
+  WindowEnds(const StepGrid& grid, const TimeShift& shift)
+      : first(shift.Apply(grid.start)), step(shift.pinned ? 0 : grid.step) {}
+  int64_t At(size_t k) const { return first + static_cast<int64_t>(k) * step; }
+};
+
+// Window k is (end - range, end]: samples [lo[k], hi[k]) of the `n` whose times
+// `time_of(i)` gives in ascending order.  Returns the size of the largest.
+template <typename TimeOf>
+size_t FindWindows(size_t n, TimeOf&& time_of, const WindowEnds& ends,
+                   int64_t range, size_t steps, std::vector<uint32_t>& lo,
+                   std::vector<uint32_t>& hi) {
+  lo.resize(steps);
+  hi.resize(steps);
+  size_t begin = 0, end = 0, largest = 0;
+  for (size_t k = 0; k < steps; ++k) {
+    const int64_t last = ends.At(k);
+    const int64_t before = SaturatingSub(last, range);
+    while (end < n && time_of(end) <= last) ++end;
+    while (begin < end && time_of(begin) <= before) ++begin;
+    lo[k] = static_cast<uint32_t>(begin);
+    hi[k] = static_cast<uint32_t>(end);
+    if (end - begin > largest) largest = end - begin;
+  }
+  return largest;
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,97 @@
+// What does not change from step to step is computed once.  The rule is
+// Prometheus's to the letter, as it can be observed (promql.md 1.4): a
+// parameter of an aggregation is not looked at, a literal is left alone, and
+// the inside of a subquery is fixed by itself.
+
+#include <vector>
+
+#include "libpromql/plan/plan.h"
+
+namespace narthex::promql {
+namespace {
+
+struct Verdict {
+  bool invariant = false;
+  bool wrap = false;
+};
+
+void Wrap(PlanPtr& node) {
+  auto fixed = std::make_unique<FixedNode>(node->type, node->pos);
+  fixed->inputs.push_back(std::move(node));
+  node = std::move(fixed);
+}
+
+// Depends on the instant at which it is evaluated, whatever its arguments.
+bool DependsOnTime(FunctionId id) {
+  switch (id) {
+    case FunctionId::kPredictLinear:
+    case FunctionId::kTime:
+    case FunctionId::kTimestamp:
+      return true;
+    default:
+      return IsCalendarFunction(id);
+  }
+}
+
+Verdict Examine(PlanNode& node);
+
+Verdict ExamineCall(CallNode& node) {
+  bool invariant = !DependsOnTime(node.id);
+  // The time of a pinned selector's sample is pinned too.
+  bool pinned_timestamp = node.id == FunctionId::kTimestamp;
+  std::vector<bool> wrap;
+  for (PlanPtr& input : node.inputs) {
+    const Verdict verdict = Examine(*input);
+    wrap.push_back(verdict.wrap);
+    invariant = invariant && verdict.invariant;
+    if (!verdict.invariant || input->kind != NodeKind::kScan) {
+      pinned_timestamp = false;
+    }
+  }
+  if (invariant || pinned_timestamp) return {true, true};
+  for (size_t i = 0; i < wrap.size(); ++i) {
+    if (wrap[i]) Wrap(node.inputs[i]);
+  }
+  return {};
+}
+
+Verdict Examine(PlanNode& node) {
+  switch (node.kind) {
+    case NodeKind::kNumber:
+    case NodeKind::kString:
+      return {true, false};
+    case NodeKind::kScan: {
+      const bool pinned = static_cast<ScanNode&>(node).shift.pinned.has_value();
+      return {pinned, pinned};
+    }
+    case NodeKind::kRead:
+      return {static_cast<ReadNode&>(node).shift.pinned.has_value(), false};
+    case NodeKind::kSubquery: {
+      if (Examine(*node.inputs[0]).invariant) Wrap(node.inputs[0]);
+      return {static_cast<SubqueryNode&>(node).shift.pinned.has_value(), false};
+    }
+    case NodeKind::kWindow:
+    case NodeKind::kCall:
+      return ExamineCall(static_cast<CallNode&>(node));
+    case NodeKind::kAggregate:
+    case NodeKind::kNegate:
+    case NodeKind::kFixed:
+      return Examine(*node.inputs[0]);
+    case NodeKind::kBinary:
+      break;
+  }
+  const Verdict lhs = Examine(*node.inputs[0]);
+  const Verdict rhs = Examine(*node.inputs[1]);
+  if (lhs.invariant && rhs.invariant) return {true, true};
+  if (lhs.wrap) Wrap(node.inputs[0]);
+  if (rhs.wrap) Wrap(node.inputs[1]);
+  return {};
+}
+
+}  // namespace
+
+void FixInvariants(PlanPtr& root) {
+  if (Examine(*root).wrap) Wrap(root);
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,121 @@
+// From the root down: on which grid every node is evaluated, hence which times
+// every selector looks at.
+
+#include <algorithm>
+
+#include "libpromql/plan/plan.h"
+
+namespace narthex::promql {
+namespace {
+
+class Settler {
+ public:
+  Settler(const PlanOptions& options, Plan& plan)
+      : options_(options), plan_(plan) {}
+
+  void Settle(PlanNode& node, const StepGrid& grid, std::string_view above) {
+    switch (node.kind) {
+      case NodeKind::kScan: {
+        auto& scan = static_cast<ScanNode&>(node);
+        node.grid = grid;
+        int64_t ahead = 0;
+        if (scan.selector.smoothed) ahead = options_.lookback.ms;
+        Look(scan.selection, grid, scan.shift, options_.lookback.ms, ahead,
+             above);
+        return;
+      }
+      case NodeKind::kRead: {
+        auto& read = static_cast<ReadNode&>(node);
+        node.grid = grid;
+        int64_t behind = read.range, ahead = 0;
+        const VectorSelector& selector = *read.selector.selector;
+        if (selector.anchored || selector.smoothed) {
+          behind = SaturatingAdd(behind, options_.lookback.ms);
+        }
+        if (selector.smoothed) ahead = options_.lookback.ms;
+        Look(read.selection, grid, read.shift, behind, ahead, above);
+        return;
+      }
+      case NodeKind::kSubquery: {
+        auto& subquery = static_cast<SubqueryNode&>(node);
+        const StepGrid inner = InnerGrid(subquery, grid);
+        node.grid = grid;
+        Settle(*node.inputs[0], inner, above);
+        return;
+      }
+      case NodeKind::kFixed: {
+        node.grid = grid;
+        StepGrid once = grid;
+        once.steps = std::min<size_t>(grid.steps, 1);
+        Settle(*node.inputs[0], once, above);
+        return;
+      }
+      case NodeKind::kWindow:
+      case NodeKind::kCall:
+        above = static_cast<CallNode&>(node).call.function->name;
+        break;
+      case NodeKind::kAggregate:
+        above = Text(static_cast<AggregateNode&>(node).aggregate.op);
+        break;
+      default:
+        break;
+    }
+    node.grid = grid;
+    for (PlanPtr& input : node.inputs) Settle(*input, grid, above);
+  }
+
+ private:
+  // All multiples of the step after the first window's start, up to the last
+  // window's end.
+  static StepGrid InnerGrid(const SubqueryNode& node, const StepGrid& outer) {
+    StepGrid inner;
+    inner.step = node.step;
+    if (outer.steps == 0) return inner;
+    const int64_t begin =
+        SaturatingSub(node.shift.Apply(outer.start), node.range);
+    const int64_t end = node.shift.Apply(outer.At(outer.steps - 1));
+    // Rounds towards zero; then the first multiple after `begin`.
+    inner.start = begin / inner.step * inner.step;
+    if (inner.start <= begin) {
+      inner.start = SaturatingAdd(inner.start, inner.step);
+    }
+    if (inner.start <= end) {
+      inner.steps =
+          static_cast<size_t>(SaturatingSub(end, inner.start) / inner.step + 1);
+    }
+    return inner;
+  }
+
+  // A node looks at (t - behind, t + ahead] for every instant t, shifted.
+  void Look(size_t index, const StepGrid& grid, const TimeShift& shift,
+            int64_t behind, int64_t ahead, std::string_view above) {
+    Selection& selection = plan_.selections[index];
+    if (grid.steps == 0) return;
+    const int64_t first = shift.Apply(grid.start);
+    const int64_t last = shift.Apply(grid.At(grid.steps - 1));
+    const int64_t min = SaturatingAdd(SaturatingSub(first, behind), 1);
+    selection.range.min = std::min(selection.range.min, Timestamp(min));
+    selection.range.max =
+        std::max(selection.range.max, Timestamp(SaturatingAdd(last, ahead)));
+    if (selection.purpose.empty()) {
+      selection.purpose = above;
+      selection.step = grid.steps > 1 ? grid.step : 0;
+      selection.window = behind;
+    } else if (selection.step != grid.step || selection.window != behind) {
+      // Two users: nobody may leave out what only one of them doesn't see.
+      selection.step = selection.window = 0;
+    }
+  }
+
+  const PlanOptions& options_;
+  Plan& plan_;
+};
+
+}  // namespace
+
+void SettleTimes(PlanNode& root, const StepGrid& grid,
+                 const PlanOptions& options, Plan& plan) {
+  Settler(options, plan).Settle(root, grid, "query");
+}
+
+}  // namespace narthex::promql

@@ -1,0 +1,178 @@
+// A query's plan: what is read, on which grid of instants every node is
+// evaluated, what is computed once.  Times are settled: offsets, @, durations
+// and the sizes of subqueries are plain milliseconds here.
+//
+// Made once per query by MakePlan(); const from then on, any thread.  Borrows
+// the tree (grouping and matching lists, matchers), which must outlive it.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "libpromql/func/function.h"
+#include "narthex/base/time.h"
+#include "narthex/model/annotations.h"
+#include "narthex/promql/ast.h"
+
+namespace narthex::promql {
+
+enum class NodeKind : uint8_t {
+  kNumber,
+  kString,
+  kScan,      // instant selector
+  kRead,      // range selector, the operand of a window or the whole query
+  kSubquery,  // likewise
+  kWindow,    // function over a range
+  kCall,      // any other function
+  kAggregate,
+  kBinary,
+  kNegate,
+  kFixed  // its operand is evaluated once and serves every step
+};
+
+struct PlanNode {
+  PlanNode(NodeKind k, ValueType t, TextRange p) : kind(k), type(t), pos(p) {}
+  virtual ~PlanNode() = default;
+  PlanNode(const PlanNode&) = delete;
+  PlanNode& operator=(const PlanNode&) = delete;
+
+  const NodeKind kind;
+  const ValueType type;
+  const TextRange pos;
+  StepGrid grid = {};
+  std::vector<std::unique_ptr<PlanNode>> inputs = {};
+};
+using PlanPtr = std::unique_ptr<PlanNode>;
+
+// From the instant of a step to the instant that is looked at.
+struct TimeShift {
+  std::optional<int64_t> pinned = {};  // @
+  int64_t offset = 0;
+
+  int64_t Apply(int64_t t) const {
+    return SaturatingSub(pinned.value_or(t), offset);
+  }
+};
+
+struct NumberNode : PlanNode {
+  NumberNode(double v, TextRange p)
+      : PlanNode(NodeKind::kNumber, ValueType::kScalar, p), value(v) {}
+  const double value;
+};
+
+struct StringNode : PlanNode {
+  StringNode(std::string v, TextRange p)
+      : PlanNode(NodeKind::kString, ValueType::kString, p),
+        value(std::move(v)) {}
+  const std::string value;
+};
+
+struct ScanNode : PlanNode {
+  explicit ScanNode(const VectorSelector& s)
+      : PlanNode(NodeKind::kScan, ValueType::kVector, s.pos), selector(s) {}
+  const VectorSelector& selector;
+  TimeShift shift = {};
+  size_t selection = 0;       // index into Plan::selections
+  bool sample_times = false;  // timestamp(selector): times instead of values
+};
+
+struct ReadNode : PlanNode {
+  explicit ReadNode(const MatrixSelector& s)
+      : PlanNode(NodeKind::kRead, ValueType::kMatrix, s.pos), selector(s) {}
+  const MatrixSelector& selector;
+  TimeShift shift = {};
+  int64_t range = 0;
+  size_t selection = 0;
+};
+
+// inputs[0]: the expression, on a grid of its own.
+struct SubqueryNode : PlanNode {
+  explicit SubqueryNode(const Subquery& s)
+      : PlanNode(NodeKind::kSubquery, ValueType::kMatrix, s.pos) {}
+  TimeShift shift = {};
+  int64_t range = 0;
+  int64_t step = 1;
+};
+
+struct CallNode : PlanNode {
+  CallNode(const Call& c, NodeKind k)
+      : PlanNode(k, c.type, c.pos), call(c), id(c.function->id) {}
+  const Call& call;
+  const FunctionId id;
+  size_t range_arg = 0;  // of kWindow: which input is the range
+};
+
+// inputs[0]: the operand; inputs[1]: the parameter, if it is a scalar.
+struct AggregateNode : PlanNode {
+  explicit AggregateNode(const Aggregate& a)
+      : PlanNode(NodeKind::kAggregate, ValueType::kVector, a.pos),
+        aggregate(a) {}
+  const Aggregate& aggregate;
+};
+
+struct BinaryNode : PlanNode {
+  explicit BinaryNode(const Binary& b)
+      : PlanNode(NodeKind::kBinary, b.type, b.pos), binary(b) {}
+  const Binary& binary;
+};
+
+struct NegateNode : PlanNode {
+  explicit NegateNode(const Unary& u)
+      : PlanNode(NodeKind::kNegate, u.type, u.pos) {}
+};
+
+struct FixedNode : PlanNode {
+  FixedNode(ValueType type, TextRange p)
+      : PlanNode(NodeKind::kFixed, type, p) {}
+};
+
+// Series that are selected together; several nodes may use one.
+struct Selection {
+  const Matchers* matchers = nullptr;
+  TimeRange range = {kMaxTime, kMinTime};  // all that any user looks at
+  size_t users = 0;
+  std::string purpose = {};  // function or operator above the first user
+  int64_t step = 0;
+  int64_t window = 0;
+};
+
+struct Plan {
+  PlanPtr root = nullptr;
+  std::vector<Selection> selections = {};
+  StepGrid grid = {};
+  bool range_query = false;
+
+  // Of all selections together.
+  TimeRange DataRange() const;
+};
+
+struct PlanOptions {
+  Duration lookback = Minutes(5);
+  Duration default_subquery_step = Minutes(1);
+};
+
+// Errors: durations that make no sense at this time, kinds of expressions that
+// don't fit a range query; with Prometheus's texts.
+absl::StatusOr<Plan> MakePlan(const Expr& expr, const QueryTimes& times,
+                              bool range_query, const PlanOptions& options);
+
+// One line per node.
+std::string ToText(const Plan& plan);
+
+// --- The passes of MakePlan, each in a file of its own.
+
+// Wraps the greatest subtrees that don't change from step to step.
+void FixInvariants(PlanPtr& root);
+// Gives every node its grid, every selection its time range.
+void SettleTimes(PlanNode& root, const StepGrid& grid,
+                 const PlanOptions& options, Plan& plan);
+// Selectors with equal matchers get one selection.
+void ShareSelections(PlanNode& root, Plan& plan);
+
+}  // namespace narthex::promql
