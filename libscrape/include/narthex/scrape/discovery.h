@@ -42,7 +42,7 @@ TargetGroup MakeTargetGroup(const std::vector<std::string> &addresses,
                             const Labels &labels = {});
 
 class Discoverer {
-public:
+ public:
   // Groups that are new or changed.
   using Sink = std::function<void(std::vector<TargetGroup>)>;
 
@@ -60,8 +60,8 @@ using TargetFileDecoder =
 
 // `[{"targets": ["host:port"], "labels": {"name": "value"}}]`; anything else is
 // refused.
-absl::StatusOr<std::vector<TargetGroup>>
-DecodeTargetJson(std::string_view bytes, std::string_view path);
+absl::StatusOr<std::vector<TargetGroup>> DecodeTargetJson(
+    std::string_view bytes, std::string_view path);
 
 struct FileDiscovery {
   // Paths ending in .json, .yml or .yaml; the last part may hold one `*`.
@@ -80,13 +80,12 @@ struct DiscoveryContext {
   Clock *clock = nullptr;
   Executor *executor = nullptr;
   Env *env = nullptr;
-  Logger *logger = nullptr;    // null: say nothing
-  TargetFileDecoder yaml = {}; // empty: YAML files are refused
+  Logger *logger = nullptr;     // null: say nothing
+  TargetFileDecoder yaml = {};  // empty: YAML files are refused
 };
 
-std::unique_ptr<Discoverer>
-NewStaticDiscoverer(std::vector<TargetGroup> groups,
-                    const DiscoveryContext &context);
+std::unique_ptr<Discoverer> NewStaticDiscoverer(
+    std::vector<TargetGroup> groups, const DiscoveryContext &context);
 
 // Groups of files, read again when they change (seen within a second where the
 // system can tell) and every refresh_interval.  A file that can't be read keeps
@@ -94,4 +93,4 @@ NewStaticDiscoverer(std::vector<TargetGroup> groups,
 std::unique_ptr<Discoverer> NewFileDiscoverer(FileDiscovery config,
                                               const DiscoveryContext &context);
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

@@ -27,10 +27,10 @@ namespace narthex::scrape {
 
 // What a target may be asked for, by the names of the configuration.
 enum class ScrapeProtocol : uint8_t {
-  kPrometheusText004,  // PrometheusText0.0.4
-  kPrometheusText100,  // PrometheusText1.0.0
-  kOpenMetricsText001, // OpenMetricsText0.0.1
-  kOpenMetricsText100  // OpenMetricsText1.0.0
+  kPrometheusText004,   // PrometheusText0.0.4
+  kPrometheusText100,   // PrometheusText1.0.0
+  kOpenMetricsText001,  // OpenMetricsText0.0.1
+  kOpenMetricsText100   // OpenMetricsText1.0.0
 };
 
 absl::StatusOr<ScrapeProtocol> ParseScrapeProtocol(std::string_view text);
@@ -44,9 +44,9 @@ enum class PageFormat : uint8_t { kText, kOpenMetrics };
 // The format that a Content-Type names.  `fallback` is for types that are
 // missing, unknown or malformed; without it they are an error, in Prometheus's
 // words.
-absl::StatusOr<PageFormat>
-NegotiateFormat(std::string_view content_type,
-                std::optional<ScrapeProtocol> fallback = std::nullopt);
+absl::StatusOr<PageFormat> NegotiateFormat(
+    std::string_view content_type,
+    std::optional<ScrapeProtocol> fallback = std::nullopt);
 
 // The Accept header for these protocols, weights descending; `utf8_names`:
 // those that can are asked not to escape names.
@@ -54,9 +54,9 @@ std::string AcceptHeader(const std::vector<ScrapeProtocol> &protocols,
                          bool utf8_names);
 
 class ExpositionParser {
-public:
+ public:
   enum class Entry : uint8_t {
-    kEnd, // of the page, or at an error: ask status()
+    kEnd,  // of the page, or at an error: ask status()
     kSeries,
     kType,
     kHelp,
@@ -91,15 +91,15 @@ public:
 
   std::string_view metric() const;
   MetricType type() const;
-  std::string_view text() const; // of a help (unescaped), unit or comment
+  std::string_view text() const;  // of a help (unescaped), unit or comment
 
   // Where the entry begins: offset in the page, and line (from 1).
   size_t offset() const;
   size_t line() const;
 
-private:
+ private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

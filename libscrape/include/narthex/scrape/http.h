@@ -32,12 +32,12 @@ struct Secret {
 };
 
 struct TlsOptions {
-  Secret ca = {}; // PEM; none: the system's
+  Secret ca = {};  // PEM; none: the system's
   Secret cert = {};
   Secret key = {};
   std::string server_name = {};
   bool insecure_skip_verify = false;
-  std::string min_version = {}; // "TLS10".."TLS13"; "": TLS 1.2
+  std::string min_version = {};  // "TLS10".."TLS13"; "": TLS 1.2
   std::string max_version = {};
 
   friend bool operator==(const TlsOptions &, const TlsOptions &) = default;
@@ -48,11 +48,11 @@ struct TlsOptions {
 struct HttpOptions {
   std::string basic_auth_user = {};
   Secret basic_auth_password = {};
-  std::string auth_type = "Bearer"; // goes before the credentials
+  std::string auth_type = "Bearer";  // goes before the credentials
   Secret credentials = {};
   TlsOptions tls = {};
   std::string proxy_url = {};
-  std::string no_proxy = {}; // comma-separated, as in NO_PROXY
+  std::string no_proxy = {};  // comma-separated, as in NO_PROXY
   bool proxy_from_environment = false;
   bool follow_redirects = true;
   bool enable_http2 = true;
@@ -70,13 +70,13 @@ struct HttpRequest {
   std::string url = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
-  Duration timeout = Seconds(10); // of the whole exchange
+  Duration timeout = Seconds(10);  // of the whole exchange
   // Of the body after decompression; 0: no limit.  At the limit the exchange
   // fails with kResourceExhausted "body size limit exceeded".
   uint64_t body_limit = 0;
-  bool accept_gzip = true;      // offers gzip and unpacks it
-  std::string unix_socket = {}; // connects to this path instead of the host
-  std::shared_ptr<const HttpOptions> options = {}; // null: the defaults
+  bool accept_gzip = true;       // offers gzip and unpacks it
+  std::string unix_socket = {};  // connects to this path instead of the host
+  std::shared_ptr<const HttpOptions> options = {};  // null: the defaults
   // Comes back as HttpResponse::body, emptied first: hand in the last one to
   // use its memory again.
   std::string buffer = {};
@@ -84,7 +84,7 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 0;
-  std::string reason = {}; // "Not Found"; the standard's if the server is mute
+  std::string reason = {};  // "Not Found"; the standard's if the server is mute
   std::string content_type = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
@@ -94,7 +94,7 @@ struct HttpResponse {
 };
 
 class HttpClient {
-public:
+ public:
   enum class RequestId : uint64_t { kNone = 0 };
   using Done = absl::AnyInvocable<void(absl::StatusOr<HttpResponse>) &&>;
 
@@ -111,13 +111,13 @@ public:
 };
 
 struct CurlOptions {
-  int max_connections = 0; // kept alive; 0: as many as there are servers
+  int max_connections = 0;  // kept alive; 0: as many as there are servers
 };
 
 // Over libcurl.  Its destructor cancels what is under way, calls every `done`,
 // and joins its thread.
-absl::StatusOr<std::unique_ptr<HttpClient>>
-NewCurlHttpClient(const CurlOptions &options = {});
+absl::StatusOr<std::unique_ptr<HttpClient>> NewCurlHttpClient(
+    const CurlOptions &options = {});
 
 // The standard's text for a status: "OK", "Not Found"; "" if it has none.
 std::string_view HttpReason(int status);
@@ -125,4 +125,4 @@ std::string_view HttpReason(int status);
 // strings.
 std::string QueryEscape(std::string_view text);
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

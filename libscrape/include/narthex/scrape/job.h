@@ -28,18 +28,18 @@ struct Job {
 
   // "host:port" each; more elaborate ones are in static_groups.
   std::vector<std::string> targets = {};
-  std::vector<TargetGroup> static_groups = {};    // static_configs
-  std::vector<FileDiscovery> file_discovery = {}; // file_sd_configs
-  std::vector<RelabelRule> relabel = {};          // relabel_configs
-  size_t target_limit = 0;         // 0: none; exceeded: all of them fail
-  size_t keep_dropped_targets = 0; // 0: all
+  std::vector<TargetGroup> static_groups = {};     // static_configs
+  std::vector<FileDiscovery> file_discovery = {};  // file_sd_configs
+  std::vector<RelabelRule> relabel = {};           // relabel_configs
+  size_t target_limit = 0;          // 0: none; exceeded: all of them fail
+  size_t keep_dropped_targets = 0;  // 0: all
 
   // --- How, and how often.
 
   Duration interval = Minutes(1);
-  Duration timeout = Seconds(10); // not above interval
+  Duration timeout = Seconds(10);  // not above interval
   std::string metrics_path = "/metrics";
-  std::string scheme = "http"; // or "https"
+  std::string scheme = "http";  // or "https"
   std::map<std::string, std::vector<std::string>> params = {};
   HttpOptions http = {};
   bool enable_compression = true;
@@ -53,14 +53,14 @@ struct Job {
   bool honor_labels = false;
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
-  std::vector<RelabelRule> metric_relabel = {}; // metric_relabel_configs
+  std::vector<RelabelRule> metric_relabel = {};  // metric_relabel_configs
   NameValidation name_validation = NameValidation::kUtf8;
   bool extra_scrape_metrics = false;
 
   // --- Limits; 0: none.  A page that exceeds one is a failed scrape.
 
-  uint64_t body_size_limit = 0; // bytes after decompression
-  size_t sample_limit = 0;      // after relabeling
+  uint64_t body_size_limit = 0;  // bytes after decompression
+  size_t sample_limit = 0;       // after relabeling
   size_t label_limit = 0;
   size_t label_name_length_limit = 0;
   size_t label_value_length_limit = 0;
@@ -72,4 +72,4 @@ struct Job {
 // doubled protocols, bad relabel rules...
 absl::Status ValidateJob(const Job &job);
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

@@ -25,12 +25,12 @@ struct LintProblem {
 struct MetricCardinality {
   std::string metric = {};
   size_t series = 0;
-  double share = 0; // of all series of the page, 0 to 1
+  double share = 0;  // of all series of the page, 0 to 1
 };
 
 struct PageReport {
-  std::vector<LintProblem> problems = {}; // sorted by metric, then text
-  std::vector<MetricCardinality> cardinality = {}; // most series first
+  std::vector<LintProblem> problems = {};  // sorted by metric, then text
+  std::vector<MetricCardinality> cardinality = {};  // most series first
   size_t series = 0;
 };
 
@@ -38,4 +38,4 @@ struct PageReport {
 absl::StatusOr<PageReport> InspectPage(std::string_view page,
                                        PageFormat format);
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

@@ -48,8 +48,8 @@ bool IsValidMetricName(std::string_view name, NameValidation validation);
 struct RelabelRule {
   std::vector<std::string> source_labels = {};
   std::string separator = ";";
-  std::string regex = "(.*)"; // fully anchored; dot matches newline
-  uint64_t modulus = 0;       // of hashmod
+  std::string regex = "(.*)";  // fully anchored; dot matches newline
+  uint64_t modulus = 0;        // of hashmod
   std::string target_label = {};
   std::string replacement = "$1";
   RelabelAction action = RelabelAction::kReplace;
@@ -58,25 +58,25 @@ struct RelabelRule {
 };
 
 class Relabeler {
-public:
+ public:
   // No rules: keeps everything as it is.
   Relabeler() = default;
   // Refuses a rule that lacks what its action needs or whose regex does not
   // compile, in Prometheus's words.
-  static absl::StatusOr<Relabeler>
-  Make(std::span<const RelabelRule> rules,
-       NameValidation validation = NameValidation::kUtf8);
+  static absl::StatusOr<Relabeler> Make(
+      std::span<const RelabelRule> rules,
+      NameValidation validation = NameValidation::kUtf8);
 
   bool empty() const { return rules_.empty(); }
   // Applies the rules in order.  false: dropped, and `labels` is as the rule
   // that dropped it left it.
   [[nodiscard]] bool Process(LabelsBuilder &labels) const;
 
-private:
+ private:
   struct Rule {
     RelabelRule rule = {};
     std::shared_ptr<const Regex> regex = {};
-    bool fixed_target = false; // target_label holds no `$`
+    bool fixed_target = false;  // target_label holds no `$`
   };
 
   bool ProcessOne(const Rule &rule, LabelsBuilder &labels) const;
@@ -85,4 +85,4 @@ private:
   NameValidation validation_ = NameValidation::kUtf8;
 };
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

@@ -49,8 +49,9 @@ struct ScraperOptions {
   Labels external_labels = {};
   // How others reach this process: a target on localhost is shown under it.
   std::string global_host =
-      {}; // "host:port"; empty: URLs are shown as they are
+      {};  // "host:port"; empty: URLs are shown as they are
   std::string global_scheme = "http";
+  std::string listen_port = {};  // a target there on localhost is this process
   // Prometheus's feature flags.
   bool extra_scrape_metrics = false;
   // Samples further ahead of the clock than this are refused.
@@ -58,19 +59,19 @@ struct ScraperOptions {
 };
 
 struct TargetMetadata {
-  Labels target = {}; // public labels
+  Labels target = {};  // public labels
   std::string metric = {};
   Metadata metadata = {};
 };
 
 class Scraper {
-public:
+ public:
   // `storage` is borrowed and must outlive the Scraper.
   static absl::StatusOr<std::unique_ptr<Scraper>> Make(Appendable &storage,
                                                        ScraperOptions options);
   Scraper(const Scraper &) = delete;
   Scraper &operator=(const Scraper &) = delete;
-  ~Scraper(); // Stop()
+  ~Scraper();  // Stop()
 
   // Replaces the whole set: jobs that stay keep their targets and caches, those
   // that go end with stale markers.  All or nothing: one that is refused leaves
@@ -82,18 +83,18 @@ public:
   std::vector<DroppedTarget> DroppedTargets(std::string_view pool = {}) const;
   // Per pool, those not kept (Job::keep_dropped_targets) included.
   std::vector<std::pair<std::string, size_t>> DroppedTargetCounts() const;
-  std::vector<std::string> Pools() const; // sorted
+  std::vector<std::string> Pools() const;  // sorted
 
   // What active targets say of their metrics: of `metric`, or of all if it is
   // empty.  Sorted by target, then metric.
-  std::vector<TargetMetadata>
-  TargetsMetadata(std::string_view metric = {}) const;
+  std::vector<TargetMetadata> TargetsMetadata(
+      std::string_view metric = {}) const;
 
   // Begins no more scrapes, cancels those under way, waits until none runs.
   // Writes no stale markers, as the targets are still there.  Idempotent.
   void Stop();
 
-private:
+ private:
   struct Impl;
   explicit Scraper(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
@@ -104,4 +105,4 @@ private:
 absl::StatusOr<size_t> AppendPage(Appender &appender, std::string_view page,
                                   std::string_view content_type, Timestamp at);
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

@@ -21,8 +21,8 @@ namespace narthex::scrape {
 
 // Fixed once made.
 struct Target {
-  Labels discovered = {}; // before relabeling
-  Labels labels = {};     // after it, the `__` ones included
+  Labels discovered = {};  // before relabeling
+  Labels labels = {};      // after it, the `__` ones included
   std::string url = {};
   Duration interval = Minutes(1);
   Duration timeout = Seconds(10);
@@ -36,7 +36,7 @@ struct Target {
 // What relabeling made of one discovered target.
 struct TargetOutcome {
   Target target = {};
-  bool dropped = false; // by a rule; only `discovered` is meaningful then
+  bool dropped = false;  // by a rule; only `discovered` is meaningful then
 };
 
 // Defaults, relabel_configs, checks, as Prometheus's target creation has them.
@@ -45,18 +45,29 @@ absl::StatusOr<TargetOutcome> MakeTarget(const Job &job, const Relabeler &rules,
                                          const Labels &target_labels,
                                          const Labels &group_labels);
 
+// What GlobalUrl needs to know of this process.
+struct OwnAddress {
+  std::string host =
+      {};  // "host:port" by which others reach it; empty: unknown
+  std::string scheme = "http";
+  std::string listen_port = {};
+};
+// `url` as others would have to write it: localhost becomes our host, and our
+// own port the one that others see.
+std::string GlobalUrl(std::string_view url, const OwnAddress &own);
+
 enum class TargetHealth : uint8_t { kUnknown, kUp, kDown };
-std::string_view TargetHealthName(TargetHealth health); // "unknown", "up", ...
+std::string_view TargetHealthName(TargetHealth health);  // "unknown", "up", ...
 
 struct TargetStatus {
   Labels discovered_labels = {};
-  Labels labels = {}; // public ones
+  Labels labels = {};  // public ones
   std::string scrape_pool = {};
   std::string scrape_url = {};
   std::string global_url = {};
   std::string last_error = {};
-  Timestamp last_scrape = 0;       // 0: never
-  double last_scrape_duration = 0; // seconds
+  Timestamp last_scrape = 0;        // 0: never
+  double last_scrape_duration = 0;  // seconds
   TargetHealth health = TargetHealth::kUnknown;
   Duration scrape_interval = {};
   Duration scrape_timeout = {};
@@ -67,4 +78,4 @@ struct DroppedTarget {
   std::string scrape_pool = {};
 };
 
-} // namespace narthex::scrape
+}  // namespace narthex::scrape

@@ -1,0 +1,179 @@
+#include "libscrape/exposition/openmetrics_parser.h"
+
+#include <cmath>
+
+#include "narthex/model/labels.h"
+
+namespace narthex::scrape {
+namespace {
+
+bool TypeFromText(std::string_view text, MetricType& out) {
+  constexpr struct {
+    std::string_view text;
+    MetricType type;
+  } kTypes[] = {
+      {"counter", MetricType::kCounter},
+      {"gauge", MetricType::kGauge},
+      {"histogram", MetricType::kHistogram},
+      {"gaugehistogram", MetricType::kGaugeHistogram},
+      {"summary", MetricType::kSummary},
+      {"info", MetricType::kInfo},
+      {"stateset", MetricType::kStateset},
+      {"unknown", MetricType::kUnknown},
+  };
+  for (const auto& [name, type] : kTypes) {
+    if (text == name) {
+      out = type;
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+PageLexer::Entry OpenMetricsParser::Next() {
+  has_exemplar_ = false;
+  entry_ = p_;
+  if (p_ == end_) {
+    if (!status_.ok()) return Entry::kEnd;
+    return Fail(p_, "data does not end with # EOF");
+  }
+  if (Is(*p_, kNameStart) || *p_ == '{') return NextSeries();
+  if (*p_ == '#') return NextComment();
+  return Fail(p_, "expected a valid start token");
+}
+
+PageLexer::Entry OpenMetricsParser::NextComment() {
+  const std::string_view rest(p_, static_cast<size_t>(end_ - p_));
+  if (rest.starts_with("# EOF")) {
+    p_ += 5;
+    if (p_ < end_ && *p_ == '\n') ++p_;
+    if (p_ != end_) return Fail(p_, "unexpected data after # EOF");
+    // The end stays the end: nothing moves p_ from here, and `# EOF` is read
+    // again by whoever asks again.
+    p_ = entry_;
+    return Entry::kEnd;
+  }
+  Entry kind = Entry::kHelp;
+  if (rest.starts_with("# TYPE ")) {
+    kind = Entry::kType;
+  } else if (rest.starts_with("# UNIT ")) {
+    kind = Entry::kUnit;
+  } else if (!rest.starts_with("# HELP ")) {
+    return Fail(p_, "expected a valid start token");
+  }
+  const std::string_view keyword = rest.substr(2, 4);
+  const size_t newline = rest.find('\n');
+  if (newline == std::string_view::npos) {
+    return Fail(end_, StrCat("expected text in ", keyword));
+  }
+  const char* const line_end = p_ + newline;
+  p_ += 7;
+  if (!ParseMetricName(line_end, keyword)) return Entry::kEnd;
+  if (*p_ != ' ') return Fail(p_, StrCat("expected text in ", keyword));
+  const char* const text = p_ + 1;
+  text_ = {text, static_cast<size_t>(line_end - text)};
+  switch (kind) {
+    case Entry::kType:
+      if (!TypeFromText(text_, type_)) {
+        return Fail(text, StrCat("invalid metric type ", GoQuote(text_)));
+      }
+      break;
+    case Entry::kUnit:
+      if (!text_.empty() &&
+          (metric_.size() <= text_.size() || !metric_.ends_with(text_) ||
+           metric_[metric_.size() - text_.size() - 1] != '_')) {
+        return Fail(text, StrCat("unit ", GoQuote(text_),
+                                 " not a suffix of metric ", GoQuote(metric_)));
+      }
+      break;
+    default:
+      if (!IsAscii(text_) && !IsValidUtf8(text_)) {
+        return Fail(text, "help text is not a valid utf8 string");
+      }
+      text_ = UnescapeText(text_, /*quotes=*/true);
+      break;
+  }
+  p_ = line_end + 1;
+  return kind;
+}
+
+std::string_view OpenMetricsParser::ParseWord(std::string_view what) {
+  if (p_ == end_ || *p_ != ' ') {
+    Fail(p_, what);
+    return {};
+  }
+  const char* const start = ++p_;
+  while (p_ < end_ && *p_ != ' ' && *p_ != '\n') ++p_;
+  if (p_ == start) Fail(p_, what);
+  return {start, static_cast<size_t>(p_ - start)};
+}
+
+bool OpenMetricsParser::ParseSeconds(std::string_view what, int64_t& millis) {
+  const std::string_view word = ParseWord(what);
+  if (!status_.ok()) return false;
+  double seconds = 0;
+  if (!ParseValue(word, seconds)) return false;
+  const double ms = seconds * 1000;
+  if (!(std::fabs(ms) < 9.2e18)) {
+    Fail(word.data(), "invalid timestamp");
+    return false;
+  }
+  millis = static_cast<int64_t>(ms);
+  return true;
+}
+
+PageLexer::Entry OpenMetricsParser::NextSeries() {
+  if (!ParseSeries<Strictness::kStrict>()) return Entry::kEnd;
+  has_timestamp_ = false;
+  const std::string_view word = ParseWord("expected value after metric");
+  if (!status_.ok() || !ParseValue(word, value_)) return Entry::kEnd;
+  std::string_view rest(p_, static_cast<size_t>(end_ - p_));
+  if (!rest.empty() && rest[0] == ' ' && !rest.starts_with(" # {")) {
+    if (!ParseSeconds("expected timestamp", timestamp_)) return Entry::kEnd;
+    has_timestamp_ = true;
+    rest = {p_, static_cast<size_t>(end_ - p_)};
+  }
+  if (rest.starts_with(" # {")) {
+    p_ += 4;
+    if (!ParseExemplar()) return Entry::kEnd;
+  }
+  if (p_ == end_) return Fail(p_, "data does not end with # EOF");
+  if (*p_ != '\n') return Fail(p_, "expected next entry after timestamp");
+  ++p_;
+  return Entry::kSeries;
+}
+
+bool OpenMetricsParser::ParseExemplar() {
+  exemplar_labels_.clear();
+  if (!ParseLabels<Strictness::kStrict>(exemplar_labels_, /*named=*/false)) {
+    return false;
+  }
+  const std::string_view word =
+      ParseWord("expected value after exemplar labels");
+  if (!status_.ok() || !ParseValue(word, exemplar_value_)) return false;
+  exemplar_has_timestamp_ = p_ < end_ && *p_ == ' ';
+  if (exemplar_has_timestamp_ &&
+      !ParseSeconds("expected exemplar timestamp", exemplar_timestamp_)) {
+    return false;
+  }
+  has_exemplar_ = true;
+  return true;
+}
+
+bool OpenMetricsParser::GetExemplar(Exemplar& out) const {
+  if (!has_exemplar_) return false;
+  std::vector<Label> pairs;
+  pairs.reserve(exemplar_labels_.size());
+  for (const RawLabel& label : exemplar_labels_) {
+    pairs.push_back({label.name, label.value});
+  }
+  out.labels = Labels::FromPairs(pairs);
+  out.value = exemplar_value_;
+  out.has_timestamp = exemplar_has_timestamp_;
+  out.t = exemplar_has_timestamp_ ? exemplar_timestamp_ : 0;
+  return true;
+}
+
+}  // namespace narthex::scrape

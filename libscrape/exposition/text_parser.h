@@ -1,0 +1,23 @@
+// The text format: 0.0.4, and 1.0.0 whose names may be quoted.
+//
+// One thread; borrows the page.
+
+#pragma once
+
+#include "libscrape/exposition/lexer.h"
+
+namespace narthex::scrape {
+
+class TextParser : public PageLexer {
+ public:
+  using PageLexer::PageLexer;
+
+  Entry Next();
+
+ private:
+  Entry NextSeries();
+  Entry NextComment();
+  bool ParseTimestamp();
+};
+
+}  // namespace narthex::scrape

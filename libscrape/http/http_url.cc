@@ -1,0 +1,199 @@
+// Texts of HTTP that need no connection: escaping, reasons, what is wrong with
+// some options.
+
+#include <algorithm>
+
+#include "narthex/base/status.h"
+#include "narthex/scrape/http.h"
+
+namespace narthex::scrape {
+namespace {
+
+bool IsUnreserved(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+}
+
+absl::Status ValidateTls(const TlsOptions& tls) {
+  if (tls.cert.empty() != tls.key.empty()) {
+    return InvalidArgument(tls.key.empty()
+                               ? "cert given without key in TLS configuration"
+                               : "key given without cert in TLS configuration");
+  }
+  constexpr std::string_view kVersions[] = {"", "TLS10", "TLS11", "TLS12",
+                                            "TLS13"};
+  for (const std::string& version : {tls.min_version, tls.max_version}) {
+    if (std::find(std::begin(kVersions), std::end(kVersions), version) ==
+        std::end(kVersions)) {
+      return InvalidArgument(StrCat("unknown TLS version: ", version));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string QueryEscape(std::string_view text) {
+  constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (char c : text) {
+    if (IsUnreserved(c)) {
+      out.push_back(c);
+    } else if (c == ' ') {
+      out.push_back('+');
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out.push_back('%');
+      out.push_back(kHex[byte >> 4]);
+      out.push_back(kHex[byte & 15]);
+    }
+  }
+  return out;
+}
+
+std::string_view HttpReason(int status) {
+  switch (status) {
+    case 100:
+      return "Continue";
+    case 101:
+      return "Switching Protocols";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 203:
+      return "Non-Authoritative Information";
+    case 204:
+      return "No Content";
+    case 205:
+      return "Reset Content";
+    case 206:
+      return "Partial Content";
+    case 300:
+      return "Multiple Choices";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 402:
+      return "Payment Required";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 407:
+      return "Proxy Authentication Required";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Request Entity Too Large";
+    case 414:
+      return "Request URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Requested Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
+    case 418:
+      return "I'm a teapot";
+    case 421:
+      return "Misdirected Request";
+    case 422:
+      return "Unprocessable Entity";
+    case 425:
+      return "Too Early";
+    case 426:
+      return "Upgrade Required";
+    case 428:
+      return "Precondition Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 451:
+      return "Unavailable For Legal Reasons";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
+    case 511:
+      return "Network Authentication Required";
+    default:
+      return "";
+  }
+}
+
+std::string HttpResponse::StatusLine() const {
+  if (reason.empty()) return std::to_string(status);
+  return StrCat(status, " ", reason);
+}
+
+absl::Status ValidateHttpOptions(const HttpOptions& options) {
+  const bool basic =
+      !options.basic_auth_user.empty() || !options.basic_auth_password.empty();
+  if (basic && !options.credentials.empty()) {
+    return InvalidArgument(
+        "at most one of basic_auth, oauth2 & authorization must be configured");
+  }
+  if (!options.credentials.value.empty() && !options.credentials.file.empty()) {
+    return InvalidArgument(
+        "at most one of authorization credentials & credentials_file must be "
+        "configured");
+  }
+  if (!options.basic_auth_password.value.empty() &&
+      !options.basic_auth_password.file.empty()) {
+    return InvalidArgument(
+        "at most one of basic_auth password, password_file & password_ref must "
+        "be configured");
+  }
+  if (options.proxy_from_environment && !options.proxy_url.empty()) {
+    return InvalidArgument(
+        "if proxy_from_environment is configured, proxy_url must not be "
+        "configured");
+  }
+  if (options.proxy_url.empty() && !options.no_proxy.empty()) {
+    return InvalidArgument(
+        "if no_proxy is configured, proxy_url must also be configured");
+  }
+  return ValidateTls(options.tls);
+}
+
+}  // namespace narthex::scrape

@@ -1,0 +1,242 @@
+#include "libscrape/loop/target_pool.h"
+
+#include <algorithm>
+
+#include "absl/container/flat_hash_set.h"
+#include "narthex/base/status.h"
+
+namespace narthex::scrape {
+namespace {
+
+std::vector<TargetGroup> StaticGroups(const Job& job) {
+  std::vector<TargetGroup> groups = job.static_groups;
+  if (!job.targets.empty()) groups.push_back(MakeTargetGroup(job.targets));
+  return groups;
+}
+
+}  // namespace
+
+TargetPool::TargetPool(std::shared_ptr<ScrapeContext> context,
+                       std::shared_ptr<const JobSettings> settings)
+    : context_(std::move(context)),
+      targets_gauge_(context_->registry().NewGauge(
+          "prometheus_target_scrape_pool_targets",
+          "Current number of targets in this scrape pool.",
+          {{"scrape_job", settings->job.name}})),
+      settings_(std::move(settings)) {}
+
+TargetPool::~TargetPool() { Stop(ScrapeLoop::Ending::kSilent); }
+
+void TargetPool::Start() { StartSources(settings()->job); }
+
+TargetPool::Source* TargetPool::FindSource(
+    const FileDiscovery& files, const std::vector<TargetGroup>& static_groups) {
+  const auto found =
+      std::find_if(sources_.begin(), sources_.end(), [&](const Source& source) {
+        return source.discoverer != nullptr && source.files == files &&
+               source.static_groups == static_groups;
+      });
+  return found != sources_.end() ? &*found : nullptr;
+}
+
+void TargetPool::StartSources(const Job& job) {
+  // Those that the job still names stay; the others stop, and their groups go.
+  std::vector<Source> wanted;
+  const auto want = [&](FileDiscovery files, std::vector<TargetGroup> groups) {
+    Source source;
+    if (Source* old = FindSource(files, groups); old != nullptr) {
+      source = std::move(*old);
+    } else {
+      source.files = std::move(files);
+      source.static_groups = std::move(groups);
+      source.number = ++last_source_;
+    }
+    wanted.push_back(std::move(source));
+  };
+  if (auto groups = StaticGroups(job); !groups.empty()) {
+    want({}, std::move(groups));
+  }
+  for (const FileDiscovery& files : job.file_discovery) want(files, {});
+  sources_.swap(wanted);
+  for (Source& old : wanted) {
+    if (old.discoverer != nullptr) old.discoverer->Stop();
+  }
+  {
+    absl::MutexLock lock(&mu_);
+    std::erase_if(groups_, [&](const auto& group) {
+      return std::none_of(sources_.begin(), sources_.end(),
+                          [&](const Source& source) {
+                            return source.number == group.first.first;
+                          });
+    });
+  }
+  // What is known at once is there when this returns.
+  static InlineExecutor* const here = new InlineExecutor;
+  for (Source& source : sources_) {
+    if (source.discoverer != nullptr) continue;
+    DiscoveryContext discovery;
+    discovery.clock = &context_->clock();
+    discovery.executor = &context_->executor();
+    discovery.env = context_->options().env;
+    discovery.logger = context_->logger();
+    discovery.yaml = context_->options().yaml;
+    if (source.files.files.empty()) {
+      discovery.executor = here;
+      source.discoverer = NewStaticDiscoverer(source.static_groups, discovery);
+    } else {
+      source.discoverer = NewFileDiscoverer(source.files, discovery);
+    }
+    source.discoverer->Start(
+        [this, number = source.number](std::vector<TargetGroup> groups) {
+          TakeGroups(number, std::move(groups));
+        });
+  }
+  absl::MutexLock lock(&mu_);
+  Sync();
+}
+
+void TargetPool::TakeGroups(size_t source, std::vector<TargetGroup> groups) {
+  absl::MutexLock lock(&mu_);
+  for (TargetGroup& group : groups) {
+    auto key = std::make_pair(source, group.source);
+    if (group.targets.empty()) {
+      groups_.erase(key);
+    } else {
+      groups_.insert_or_assign(std::move(key), std::move(group));
+    }
+  }
+  Sync();
+}
+
+void TargetPool::Sync() {
+  if (stopped_) return;
+  const Job& job = settings_->job;
+  dropped_.clear();
+  dropped_count_ = 0;
+  absl::flat_hash_set<uint64_t> wanted;
+  std::vector<std::shared_ptr<ScrapeLoop>> fresh;
+  for (const auto& [key, group] : groups_) {
+    for (size_t i = 0; i < group.targets.size(); ++i) {
+      auto made = MakeTarget(job, settings_->target_rules, group.targets[i],
+                             group.labels);
+      if (!made.ok()) {
+        context_->counters().bad_targets.Inc();
+        Log(context_->logger(), LogLevel::kError, "Creating target failed",
+            {{"scrape_pool", job.name},
+             {"err", StrCat("instance ", i, " in group ", group.source, ": ",
+                            Message(made.status()))}});
+        continue;
+      }
+      if (made->dropped) {
+        ++dropped_count_;
+        if (job.keep_dropped_targets == 0 ||
+            dropped_.size() < job.keep_dropped_targets) {
+          dropped_.push_back({std::move(made->target.discovered), job.name});
+        }
+        continue;
+      }
+      const uint64_t hash = made->target.Hash();
+      wanted.insert(hash);
+      auto [loop, is_new] = loops_.try_emplace(hash);
+      if (is_new) {
+        loop->second = std::make_shared<ScrapeLoop>(
+            context_, std::move(made->target), settings_);
+        fresh.push_back(loop->second);
+      } else {
+        loop->second->SetDiscovered(std::move(made->target.discovered));
+      }
+    }
+  }
+  std::erase_if(ending_, [](const auto& loop) { return loop.expired(); });
+  for (auto it = loops_.begin(); it != loops_.end();) {
+    const auto loop = it++;
+    if (wanted.contains(loop->first)) continue;
+    loop->second->Stop(ScrapeLoop::Ending::kMarkStale);
+    ending_.push_back(loop->second);
+    loops_.erase(loop);
+  }
+  targets_gauge_.Set(static_cast<double>(loops_.size()));
+  CheckTargetLimit();
+  for (const auto& loop : fresh) loop->Start();
+}
+
+void TargetPool::CheckTargetLimit() {
+  const size_t limit = settings_->job.target_limit;
+  absl::Status error;
+  if (limit != 0 && loops_.size() > limit) {
+    context_->counters().over_target_limit.Inc();
+    error = ResourceExhausted(
+        StrCat("target_limit exceeded (number of targets: ", loops_.size(),
+               ", limit: ", limit, ")"));
+  }
+  for (const auto& [hash, loop] : loops_) loop->SetForcedError(error);
+}
+
+void TargetPool::Reload(std::shared_ptr<const JobSettings> settings) {
+  context_->counters().pool_reloads.Inc();
+  {
+    absl::MutexLock lock(&mu_);
+    settings_ = settings;
+    for (const auto& [hash, loop] : loops_) loop->SetSettings(settings);
+  }
+  StartSources(settings->job);
+}
+
+void TargetPool::Stop(ScrapeLoop::Ending ending) {
+  // A Discoverer's Stop waits for its report, which takes the lock.
+  for (Source& source : sources_) {
+    if (source.discoverer != nullptr) source.discoverer->Stop();
+  }
+  std::vector<std::shared_ptr<ScrapeLoop>> stopping;
+  {
+    absl::MutexLock lock(&mu_);
+    stopped_ = true;
+    for (const auto& [hash, loop] : loops_) stopping.push_back(loop);
+    for (const auto& weak : ending_) {
+      if (auto loop = weak.lock(); loop != nullptr) {
+        stopping.push_back(std::move(loop));
+      }
+    }
+    if (ending == ScrapeLoop::Ending::kSilent) ending_.clear();
+    loops_.clear();
+  }
+  for (const auto& loop : stopping) loop->Stop(ending);
+  absl::MutexLock lock(&mu_);
+  targets_gauge_.Set(0);
+  if (ending == ScrapeLoop::Ending::kMarkStale) {
+    ending_.assign(stopping.begin(), stopping.end());
+  }
+}
+
+std::shared_ptr<const JobSettings> TargetPool::settings() const {
+  absl::MutexLock lock(&mu_);
+  return settings_;
+}
+
+std::vector<std::shared_ptr<ScrapeLoop>> TargetPool::loops() const {
+  std::vector<std::pair<std::string, std::shared_ptr<ScrapeLoop>>> sorted;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const auto& [hash, loop] : loops_) {
+      sorted.emplace_back(std::string(), loop);
+    }
+  }
+  for (auto& [url, loop] : sorted) url = loop->status().scrape_url;
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<std::shared_ptr<ScrapeLoop>> loops;
+  loops.reserve(sorted.size());
+  for (auto& [url, loop] : sorted) loops.push_back(std::move(loop));
+  return loops;
+}
+
+std::vector<DroppedTarget> TargetPool::dropped() const {
+  absl::MutexLock lock(&mu_);
+  return dropped_;
+}
+
+size_t TargetPool::dropped_count() const {
+  absl::MutexLock lock(&mu_);
+  return dropped_count_;
+}
+
+}  // namespace narthex::scrape
