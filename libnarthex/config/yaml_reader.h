@@ -39,8 +39,8 @@ struct YamlNode {
   bool plain = true;
   int line = 1;  // both from 1
   int column = 1;
-  std::vector<YamlNode> items = {};     // of a sequence
-  std::vector<YamlEntry> entries = {};  // of a map, in the order of the text
+  std::vector<YamlNode> items = {};  // of a sequence
+  std::vector<YamlEntry> entries;    // of a map, in the order of the text
 };
 
 struct YamlEntry {
