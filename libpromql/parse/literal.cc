@@ -52,9 +52,19 @@ void AppendUtf8(uint32_t code, std::string& out) {
 absl::StatusOr<double> ParseNumber(std::string_view text) {
   std::string without;
   std::string_view digits = text;
+  auto invalid = [text] {
+    return InvalidArgument(StrCat("strconv.ParseFloat: parsing ", GoQuote(text),
+                                  ": invalid syntax"));
+  };
   if (text.find('_') != std::string_view::npos) {
-    for (char c : text) {
-      if (c != '_') without += c;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text[i] != '_') {
+        without += text[i];
+      } else if (i == 0 || i + 1 == text.size() ||
+                 !IsWord(static_cast<unsigned char>(text[i - 1])) ||
+                 !IsWord(static_cast<unsigned char>(text[i + 1]))) {
+        return invalid();
+      }
     }
     digits = without;
   }
@@ -173,7 +183,7 @@ Duration FromSeconds(double seconds) {
 
 bool SecondsOutOfRange(double seconds) {
   constexpr double kLimit = 9223372036854775808.0 / 1e9;
-  return seconds > kLimit || seconds < -kLimit;
+  return !(seconds <= kLimit && seconds >= -kLimit);
 }
 
 }  // namespace narthex::promql

@@ -23,7 +23,7 @@ std::string Unquote(std::string_view text);
 double ToSeconds(Duration d);
 // Seconds to whole milliseconds: rounded to nanoseconds, then cut.
 Duration FromSeconds(double seconds);
-// Whether int64 nanoseconds can't hold it.
+// Whether int64 nanoseconds can't hold it; NaN is nowhere in range.
 bool SecondsOutOfRange(double seconds);
 
 }  // namespace narthex::promql

@@ -91,7 +91,13 @@ ParseState::DurationPtr ParseState::DurationExpression(int min_precedence,
     TooDeep();
     return nullptr;
   }
-  DurationPtr left = DurationOperand(context);
+  return DurationRest(DurationOperand(context), min_precedence, context);
+}
+
+// What follows the first operand; null in, null out.
+ParseState::DurationPtr ParseState::DurationRest(DurationPtr left,
+                                                 int min_precedence,
+                                                 Context context) {
   while (left != nullptr) {
     const Arithmetic arithmetic = ArithmeticOf(PeekKind());
     if (arithmetic.precedence == 0 || arithmetic.precedence < min_precedence) {
@@ -258,6 +264,12 @@ ParseState::DurationPtr ParseState::OffsetDuration(Context context) {
       return operand == nullptr ? nullptr
                                 : SignedDuration(sign, std::move(operand));
     }
+    case K::kAdd:
+    case K::kSub:
+      // A second sign, and it's arithmetic after all.
+      operand = DurationExpression(kUnaryOperand, context);
+      if (operand == nullptr) return nullptr;
+      return DurationRest(SignedDuration(sign, std::move(operand)), 1, context);
     default:
       if (!IsDurationCall(PeekKind())) {
         Unexpected(context);

@@ -117,6 +117,8 @@ class ParseState {
   // --- Durations (parse_duration.cc).
   using DurationPtr = std::unique_ptr<DurationExpr>;
   DurationPtr DurationExpression(int min_precedence, Context context);
+  DurationPtr DurationRest(DurationPtr left, int min_precedence,
+                           Context context);
   DurationPtr DurationOperand(Context context);
   DurationPtr DurationLiteral();
   DurationPtr DurationCall(Context context);

@@ -1,5 +1,6 @@
 #include "narthex/base/time.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -196,7 +197,14 @@ absl::StatusOr<Duration> ParseDuration(std::string_view text) {
     while (letters < rest.size() && !IsDigit(rest[letters])) ++letters;
     const std::string_view name = rest.substr(0, letters);
     while (unit < std::size(kUnits) && kUnits[unit].name != name) ++unit;
-    if (unit == std::size(kUnits)) return invalid();
+    if (unit == std::size(kUnits)) {
+      const bool known =
+          std::any_of(std::begin(kUnits), std::end(kUnits),
+                      [name](const Unit& u) { return u.name == name; });
+      if (known || letters == 0) return invalid();
+      return InvalidArgument(
+          StrCat("unknown unit ", Quoted(name), " in duration ", Quoted(text)));
+    }
     rest.remove_prefix(letters);
     total = SaturatingAdd(total, SaturatingMul(n, kUnits[unit].ms));
     if (total > kMaxDuration) too_large = true;
