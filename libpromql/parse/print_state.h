@@ -41,12 +41,24 @@ class PrintState {
   void Add(std::string_view text) { out_.append(text); }
   bool Full() const { return out_.size() > limit_; }
   void Matchers(const VectorSelector& e);
+  // `@`, `anchored` or `smoothed`, and `offset`.
+  void Modifiers(const VectorSelector& e, bool at_first);
+  void Modifiers(const AtModifier& at, std::string_view extended,
+                 const DurationSpec& offset);
+  bool OffsetFirst(const DurationSpec& offset) const {
+    return arithmetic_follows_ && offset.expr != nullptr;
+  }
   void At(const AtModifier& at);
   void Offset(const DurationSpec& offset);
+  void Inside(const Expr& expr);  // brackets of some kind
   void LabelNames(const std::vector<std::string>& names);
 
   std::string& out_;
   const size_t limit_;
+  // An arithmetic operator comes next.  `x offset (5m) @ 3 - y` must not become
+  // `x @ 3 offset (5m) - y`: there the offset would go on behind the minus.
+  // (Prometheus prints it so.)
+  bool arithmetic_follows_ = false;
 };
 
 }  // namespace narthex::promql

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
@@ -24,6 +25,10 @@ std::string NumberText(double value, bool as_duration) {
   return StrCat(value < 0 ? "-" : "", FormatDuration(Duration(ms)));
 }
 
+std::string_view Extended(const VectorSelector& e) {
+  return e.anchored ? " anchored" : e.smoothed ? " smoothed" : "";
+}
+
 }  // namespace
 
 struct PrintState::Nodes {
@@ -35,16 +40,14 @@ struct PrintState::Nodes {
   void operator()(const StringLiteral& e) const { p.Add(GoQuote(e.value)); }
   void operator()(const VectorSelector& e) const {
     p.Matchers(e);
-    p.At(e.at);
-    p.Add(e.anchored ? " anchored" : e.smoothed ? " smoothed" : "");
-    p.Offset(e.offset);
+    p.Modifiers(e.at, Extended(e), e.offset);
   }
   void operator()(const MatrixSelector& e) const {
     p.Matchers(*e.selector);
     p.Range(e);
   }
   void operator()(const Subquery& e) const {
-    p.Print(*e.expr);
+    p.Inside(*e.expr);
     p.Range(e);
   }
   void operator()(const Call& e) const {
@@ -52,7 +55,7 @@ struct PrintState::Nodes {
     p.Add("(");
     for (size_t i = 0; i < e.args.size() && !p.Full(); ++i) {
       if (i > 0) p.Add(", ");
-      p.Print(*e.args[i]);
+      p.Inside(*e.args[i]);
     }
     p.Add(")");
   }
@@ -60,14 +63,17 @@ struct PrintState::Nodes {
     p.Head(e);
     p.Add("(");
     if (e.param != nullptr) {
-      p.Print(*e.param);
+      p.Inside(*e.param);
       p.Add(", ");
     }
-    p.Print(*e.expr);
+    p.Inside(*e.expr);
     p.Add(")");
   }
   void operator()(const Binary& e) const {
+    const bool follows =
+        std::exchange(p.arithmetic_follows_, e.op <= BinaryOp::kPow);
     p.Print(*e.lhs);
+    p.arithmetic_follows_ = follows;
     p.Add(" ");
     p.Head(e);
     p.Add(" ");
@@ -79,13 +85,19 @@ struct PrintState::Nodes {
   }
   void operator()(const Paren& e) const {
     p.Add("(");
-    p.Print(*e.expr);
+    p.Inside(*e.expr);
     p.Add(")");
   }
 };
 
 void PrintState::Print(const Expr& expr) {
   if (!Full()) Visit(expr, Nodes{*this});
+}
+
+void PrintState::Inside(const Expr& expr) {
+  const bool follows = std::exchange(arithmetic_follows_, false);
+  Print(expr);
+  arithmetic_follows_ = follows;
 }
 
 void PrintState::Matchers(const VectorSelector& e) {
@@ -106,6 +118,15 @@ void PrintState::Matchers(const VectorSelector& e) {
     before = ',';
   }
   Add("}");
+}
+
+void PrintState::Modifiers(const AtModifier& at, std::string_view extended,
+                           const DurationSpec& offset) {
+  const bool offset_first = OffsetFirst(offset);
+  if (offset_first) Offset(offset);
+  At(at);
+  Add(extended);
+  if (!offset_first) Offset(offset);
 }
 
 void PrintState::At(const AtModifier& at) {
@@ -135,9 +156,11 @@ void PrintState::Range(const MatrixSelector& e) {
   Print(e.range);
   Add("]");
   const VectorSelector& selector = *e.selector;
-  Add(selector.anchored ? " anchored" : selector.smoothed ? " smoothed" : "");
-  At(selector.at);
-  Offset(selector.offset);
+  // Behind a range, these come the other way round.
+  const std::string_view extended = Extended(selector);
+  const bool offset_first = OffsetFirst(selector.offset);
+  if (!offset_first) Add(extended);
+  Modifiers(selector.at, offset_first ? extended : "", selector.offset);
 }
 
 void PrintState::Range(const Subquery& e) {
@@ -146,8 +169,7 @@ void PrintState::Range(const Subquery& e) {
   Add(":");
   if (e.step.present()) Print(e.step);
   Add("]");
-  At(e.at);
-  Offset(e.offset);
+  Modifiers(e.at, "", e.offset);
 }
 
 void PrintState::LabelNames(const std::vector<std::string>& names) {
