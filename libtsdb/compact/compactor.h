@@ -27,11 +27,11 @@
 namespace narthex::tsdb {
 
 struct CompactOptions {
-  Env *env = nullptr;     // borrowed, as are the others; required
-  Clock *clock = nullptr; // for the ULID's time; required
+  Env *env = nullptr;      // borrowed, as are the others; required
+  Clock *clock = nullptr;  // for the ULID's time; required
   Logger *logger = nullptr;
-  const CancelToken *cancel = nullptr; // asked per series
-  MemoryBudget *budget = nullptr;      // null: unlimited
+  const CancelToken *cancel = nullptr;  // asked per series
+  MemoryBudget *budget = nullptr;       // null: unlimited
   // Called every few thousand series, from the compacting thread; the total is
   // the sum over the sources (an upper bound).
   std::function<void(uint64_t series_done, uint64_t series_total)> progress =
@@ -42,21 +42,22 @@ struct CompactOptions {
 // Writes what `source` has in [min_time, max_time) as a block of level 1 below
 // `dir`.  `hints`: of the new block.  `parent`: what it is said to come from,
 // if anything.  Empty: nothing was in the range, and no block was written.
-absl::StatusOr<std::optional<BlockMeta>>
-WriteBlock(const CompactOptions &options, const std::string &dir,
-           const std::shared_ptr<const BlockSource> &source, Timestamp min_time,
-           Timestamp max_time, const std::vector<std::string> &hints = {},
-           const BlockMeta *parent = nullptr);
+absl::StatusOr<std::optional<BlockMeta>> WriteBlock(
+    const CompactOptions &options, const std::string &dir,
+    const std::shared_ptr<const BlockSource> &source, Timestamp min_time,
+    Timestamp max_time, const std::vector<std::string> &hints = {},
+    const BlockMeta *parent = nullptr);
 
-// Merges blocks into one below `dir`, over the whole of their range.  Sorts
-// the sources by min_time.  Empty: all samples were deleted; the caller marks
-// the inputs deletable (MarkBlock).  On an error other than kCancelled it marks
-// them failed.  The inputs stay where they are.
-absl::StatusOr<std::optional<BlockMeta>>
-CompactBlocks(const CompactOptions &options, const std::string &dir,
-              std::vector<std::shared_ptr<const BlockSource>> sources);
+// Merges blocks into one below `dir`, over the whole of their range; of samples
+// at the same time, that of the block that begins first stays.  Empty: all
+// samples were deleted; then the inputs are marked deletable in their
+// meta.json. If an input is damaged, all are marked failed, so that they are
+// not tried for ever; the caller reloads them.  The inputs stay where they are.
+absl::StatusOr<std::optional<BlockMeta>> CompactBlocks(
+    const CompactOptions &options, const std::string &dir,
+    std::vector<std::shared_ptr<const BlockSource>> sources);
 
 // The meta of a block made of `inputs`, without its stats.
 BlockMeta MergeMetas(const std::string &ulid, std::vector<BlockMeta> inputs);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -28,4 +28,4 @@ constexpr Timestamp WindowEnd(Timestamp t, Duration width) {
   return (t.ms / width.ms) * width.ms + width.ms;
 }
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

@@ -32,4 +32,4 @@ std::vector<size_t> BlocksBeyondSize(const std::vector<RetainedBlock> &blocks,
 // deletable: they go whatever the limits say.
 std::vector<size_t> BlocksReplaced(const std::vector<RetainedBlock> &blocks);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb

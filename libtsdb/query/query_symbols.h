@@ -1,38 +1,26 @@
-// The dictionary of one Querier over several sources: one of them lends its
-// numbers, the others' are translated, text that queries make gets numbers of
-// its own.
+// The dictionary of one Querier over several BlockSources: the first lends its
+// numbers, the others' are translated as they are met.
 //
-// Text and Find are wait-free but for text that no source has; Translate is
-// safe from any thread.  The lender's numbers count up to its bound at the time
-// of construction; what it makes later is treated as a stranger's text, so that
-// equal text stays one number.
+// Any thread; Text is wait-free.
 
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "libtsdb/block/block_source.h"
+#include "libtsdb/model/symbols.h"
 #include "narthex/model/symbols.h"
 
 namespace narthex::tsdb {
 
 class QuerySymbols final : public Symbols {
-public:
-  // Numbers from here on are not the lender's.
-  static constexpr SymbolId kOwn = 0x80000000u;
-
-  // `sources[0]` lends: give the largest first, the head if it takes part.
-  // Borrowed; they outlive this.
-  explicit QuerySymbols(std::span<const SymbolSource *const> sources);
+ public:
+  // `sources[0]` lends: the head if it takes part, else the largest block.
+  // They are borrowed and outlive this; none: an empty dictionary.
+  explicit QuerySymbols(std::span<const SymbolSource* const> sources);
   ~QuerySymbols() override;
 
   std::string_view Text(SymbolId id) const override;
@@ -40,26 +28,17 @@ public:
   SymbolId Intern(std::string_view text) override;
 
   // Replaces the numbers of `source` (its place in the constructor's list) by
-  // this dictionary's, in place.
+  // this dictionary's, in place.  Numbers that a source gave out since then
+  // (the head's grow) are understood as well.
   void Translate(size_t source, std::span<LabelPair> labels);
 
-private:
-  struct Page;
-  class Translation;
+ private:
+  class Lender;
 
-  SymbolId InternForeign(std::string_view text, bool copy);
-
-  const SymbolSource *lender_ = nullptr;
-  uint32_t lender_bound_ = 0;
-  std::vector<std::unique_ptr<Translation>> translations_;
-
-  // Own texts, in blocks that never move: block b holds 1024 << b of them.
-  static constexpr size_t kBlocks = 21;
-  std::atomic<std::string_view *> own_[kBlocks] = {};
-  mutable absl::Mutex mu_;
-  uint32_t own_count_ ABSL_GUARDED_BY(mu_) = 0;
-  absl::flat_hash_map<std::string_view, SymbolId> own_ids_ ABSL_GUARDED_BY(mu_);
-  std::vector<std::unique_ptr<std::string>> texts_ ABSL_GUARDED_BY(mu_);
+  std::vector<const SymbolSource*> sources_;
+  std::unique_ptr<Lender> lender_;
+  QuerierSymbols symbols_;
+  std::vector<std::unique_ptr<SymbolTranslation>> translations_;
 };
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb
