@@ -134,6 +134,10 @@ SegmentReader::Step SegmentReader::Next() {
     if (!begins && fragments == 0) {
       return Corrupt(begin, "fragment without a beginning");
     }
+    // Nobody writes one, but a lone type byte before zeros looks like it.
+    if (!begins && length == 0) {
+      return Corrupt(begin, "empty fragment within a record");
+    }
     ++fragments;
     pos += kHeaderSize + length;
     if (fragment == Fragment::kFull) {
