@@ -13,16 +13,6 @@ namespace {
 using Entry = ExpositionParser::Entry;
 using SeriesId = ScrapeCache::SeriesId;
 
-// The labels that `text`, a series of an earlier page, stands for.
-template <typename Parser>
-void ReadLabels(std::string_view text, MetricType type, LabelsScratch& out,
-                std::string& page) {
-  page = StrCat(text, " 0\n");
-  Parser parser(page);
-  parser.set_type(type);
-  if (parser.Next() == Entry::kSeries) parser.GetLabels(out);
-}
-
 }  // namespace
 
 void AppendBuffers::Clear() {
@@ -182,7 +172,9 @@ absl::Status PageAppender::Store() {
   for (size_t i = 0; i < n; ++i) {
     const SeriesId id = b_.series[i];
     if (b_.outcomes[i] == Appended::kUnknownRef) {
-      NARTHEX_RETURN_IF_ERROR(ResolveAnew(i, format_));
+      NARTHEX_RETURN_IF_ERROR(format_ == PageFormat::kText
+                                  ? ResolveAnew<TextParser>(i)
+                                  : ResolveAnew<OpenMetricsParser>(i));
     }
     switch (b_.outcomes[i]) {
       case Appended::kStored: {
@@ -211,16 +203,15 @@ absl::Status PageAppender::Store() {
   return absl::OkStatus();
 }
 
-// Storage forgot the series since the last page: makes it again.
-absl::Status PageAppender::ResolveAnew(size_t sample, PageFormat format) {
+// Storage forgot the series since the last page: makes it again, from its text.
+template <typename Parser>
+absl::Status PageAppender::ResolveAnew(size_t sample) {
   ScrapeCache::Series& series = cache_.series(b_.series[sample]);
-  std::string page;
-  b_.labels.Clear();
-  if (format == PageFormat::kText) {
-    ReadLabels<TextParser>(series.text, series.type, b_.labels, page);
-  } else {
-    ReadLabels<OpenMetricsParser>(series.text, series.type, b_.labels, page);
-  }
+  const std::string line = StrCat(series.text, " 0\n");
+  Parser parser(line);
+  parser.set_type(series.type);
+  if (parser.Next() != Entry::kSeries) return parser.status();
+  parser.GetLabels(b_.labels);
   NARTHEX_ASSIGN_OR_RETURN(const Labels labels,
                            MakeSampleLabels(rules_, b_.labels, b_.builder));
   NARTHEX_ASSIGN_OR_RETURN(series.ref, appender_.Resolve(labels));

@@ -78,7 +78,8 @@ class PageAppender {
   template <typename Parser>
   absl::StatusOr<ScrapeCache::SeriesId> Learn(Parser& parser);
   absl::Status Store();
-  absl::Status ResolveAnew(size_t sample, PageFormat format);
+  template <typename Parser>
+  absl::Status ResolveAnew(size_t sample);
   void StoreExemplars();
 
   const SampleRules& rules_;

@@ -159,8 +159,8 @@ class ScrapeCache {
   std::vector<SeriesId> free_;
   std::vector<SeriesId> fresh_;
   absl::flat_hash_set<SeriesId, Hash, Equal> by_text_;
-  uint64_t number_ = 1;
-  size_t seen_ = 0;  // distinct series of the page being read
+  uint64_t number_ = 2;  // never one behind what new series are marked with
+  size_t seen_ = 0;      // distinct series of the page being read
   size_t unlearned_ = 0;
   size_t tracked_before_ = 0;
   size_t tracked_again_ = 0;
