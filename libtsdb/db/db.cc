@@ -1,0 +1,332 @@
+#include "narthex/tsdb/db.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libtsdb/block/block_dir.h"
+#include "libtsdb/compact/planner.h"
+#include "libtsdb/db/db_impl.h"
+#include "libtsdb/wal/checkpoint.h"
+#include "libtsdb/wal/wal_reader.h"
+#include "narthex/base/status.h"
+
+namespace narthex::tsdb {
+namespace {
+
+constexpr int64_t kLongestBlock = Days(31).ms;
+// How often a read-only open looks again while a writer changes the directory.
+constexpr int kReadAttempts = 8;
+
+absl::Status CheckOptions(const Options& options) {
+  if (options.min_block_duration.ms < 1) {
+    return InvalidArgument("min_block_duration must be at least 1 ms");
+  }
+  if (options.max_block_duration.ms < 0 || options.retention.ms < 0) {
+    return InvalidArgument("a duration must not be negative");
+  }
+  if (options.samples_per_chunk < 4 || options.samples_per_chunk > 240) {
+    return InvalidArgument("samples_per_chunk must be from 4 to 240");
+  }
+  if (options.wal_segment_bytes == 0 ||
+      options.wal_segment_bytes % wal::kPageSize != 0) {
+    return InvalidArgument("wal_segment_bytes must be a multiple of 32 KiB");
+  }
+  if (options.wal_compression == Compression::kGzip) {
+    return InvalidArgument("the WAL knows snappy, zstd and none");
+  }
+  if (options.background_interval.ms < 1) {
+    return InvalidArgument("background_interval must be at least 1 ms");
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Duration> BlockRanges(const Options& options) {
+  const Duration smallest = options.min_block_duration;
+  Duration largest = options.max_block_duration;
+  if (largest.ms == 0) {
+    largest = Duration(kLongestBlock);
+    if (options.retention.ms != 0) {
+      largest = std::min(largest, options.retention / 10);
+    }
+  }
+  return CompactionRanges(smallest, std::max(smallest, largest));
+}
+
+// A database that is read only refuses to be written.
+class RefusingAppender final : public Appender {
+ public:
+  absl::StatusOr<SeriesRef> Resolve(const Labels&) override { return Refuse(); }
+  absl::Status AppendFloats(const FloatBatch&, std::span<Appended>) override {
+    return Refuse();
+  }
+  Appended AppendHistogram(SeriesRef, Timestamp, Timestamp,
+                           const Histogram&) override {
+    return Appended::kInvalid;
+  }
+  Appended AppendHistogram(SeriesRef, Timestamp, Timestamp,
+                           const FloatHistogram&) override {
+    return Appended::kInvalid;
+  }
+  Appended AppendExemplar(SeriesRef, const Exemplar&) override {
+    return Appended::kInvalid;
+  }
+  absl::Status SetMetadata(SeriesRef, const Metadata&) override {
+    return Refuse();
+  }
+  absl::Status Commit() override { return Refuse(); }
+  absl::Status Rollback() override { return absl::OkStatus(); }
+
+ private:
+  static absl::Status Refuse() {
+    return FailedPrecondition("the database is open read-only");
+  }
+};
+
+}  // namespace
+
+Db::Impl::Impl(std::string directory, const Options& wanted)
+    : dir(std::move(directory)),
+      options(wanted),
+      memory(dir.empty() ? NewMemEnv() : nullptr),
+      env(memory != nullptr ? memory.get() : options.env),
+      own_metrics(options.metrics == nullptr
+                      ? std::make_unique<MetricRegistry>()
+                      : nullptr),
+      metrics(options.metrics == nullptr ? *own_metrics : *options.metrics),
+      ranges(BlockRanges(options)) {
+  if (dir.empty()) dir = "memory";
+}
+
+Db::Impl::~Impl() { Close().IgnoreError(); }
+
+HeadOptions Db::Impl::MakeHeadOptions() const {
+  HeadOptions head_options;
+  head_options.chunk_range = options.min_block_duration.ms;
+  head_options.samples_per_chunk =
+      static_cast<uint32_t>(options.samples_per_chunk);
+  head_options.wal_compression = options.wal_compression;
+  head_options.wal_segment_bytes = options.wal_segment_bytes;
+  head_options.sync_commits = options.sync_commits;
+  head_options.executor = options.executor;
+  head_options.logger = options.logger;
+  head_options.metrics =
+      options.metrics == nullptr ? own_metrics.get() : options.metrics;
+  return head_options;
+}
+
+// The order is Prometheus's (A17), but that the lock comes before anything is
+// changed.
+absl::Status Db::Impl::Open() {
+  NARTHEX_RETURN_IF_ERROR(env->MakeDirs(dir));
+  if (options.lock_directory && memory == nullptr) {
+    NARTHEX_ASSIGN_OR_RETURN(lock, env->Lock(JoinPath(dir, "lock")));
+  }
+  NARTHEX_RETURN_IF_ERROR(RemoveLeftovers(*env, dir));
+  const std::string wal_dir = JoinPath(dir, "wal");
+  if (env->Exists(wal_dir)) {
+    // Unfinished checkpoints.
+    NARTHEX_RETURN_IF_ERROR(wal::RemoveCheckpointsBelow(*env, wal_dir, 0));
+  }
+  absl::MutexLock compacting(&compact_mu);
+  NARTHEX_RETURN_IF_ERROR(Reload());
+  return OpenHead();
+}
+
+absl::Status Db::Impl::OpenHead() {
+  head = std::make_unique<Head>(MakeHeadOptions());
+  const int64_t min_valid = BlocksEnd();
+  if (min_valid != kMinMillis) {
+    NARTHEX_RETURN_IF_ERROR(head->Truncate(min_valid));
+  }
+  HeadChunkOptions chunk_options;
+  chunk_options.logger = options.logger;
+  std::vector<HeadChunkDamage> damages;
+  NARTHEX_ASSIGN_OR_RETURN(
+      std::unique_ptr<HeadChunkStore> chunks,
+      HeadChunkStore::Open(
+          *env, JoinPath(dir, "chunks_head"), chunk_options,
+          [&](const HeadChunk& chunk) { head->OfferChunk(chunk, min_valid); },
+          &damages));
+  head->SetChunks(std::move(chunks));
+  ReportDamage(damages);
+  if (memory != nullptr) return absl::OkStatus();  // nothing to log for
+
+  const std::string wal_dir = JoinPath(dir, "wal");
+  const Timestamp begin = options.clock->Now();
+  NARTHEX_ASSIGN_OR_RETURN(const ReplayReport report,
+                           head->Replay(*env, wal_dir));
+  NARTHEX_RETURN_IF_ERROR(wal::SetAside(*env, report.damages,
+                                        options.clock->Now(), options.logger));
+  if (report.unknown_refs != 0) {
+    Log(options.logger, LogLevel::kWarn,
+        "samples without a series record were left out",
+        {{"samples", std::to_string(report.unknown_refs)}});
+  }
+  if (report.kept_records != 0) {
+    Log(options.logger, LogLevel::kWarn,
+        "the WAL holds records of kinds that are kept and not read; it will "
+        "not be cut",
+        {{"records", std::to_string(report.kept_records)}});
+  }
+  Log(options.logger, LogLevel::kInfo, "WAL replay completed",
+      {{"series", std::to_string(report.series)},
+       {"samples", std::to_string(report.samples)},
+       {"duration", FormatDuration(options.clock->Now() - begin)}});
+  return head->OpenLog(*env, wal_dir);
+}
+
+void Db::Impl::ReportDamage(const std::vector<HeadChunkDamage>& damages) {
+  for (const HeadChunkDamage& damage : damages) {
+    Log(options.logger, LogLevel::kWarn, "damaged head chunks set aside",
+        {{"file", damage.file},
+         {"offset", std::to_string(damage.offset)},
+         {"err", damage.what}});
+  }
+}
+
+// Reads log and blocks as they are.  A writer may cut the log and add blocks
+// meanwhile; then what was read does not belong together, and is read again.
+absl::Status Db::Impl::OpenReadOnly() {
+  absl::Status status;
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    status = ReadOnce();
+    if (status.code() != absl::StatusCode::kAborted &&
+        status.code() != absl::StatusCode::kNotFound) {
+      return status;
+    }
+  }
+  return status;
+}
+
+absl::Status Db::Impl::ReadOnce() {
+  head = nullptr;
+  NARTHEX_RETURN_IF_ERROR(env->Stat(dir).status());
+  const auto load = [this](Blocks& out) -> absl::Status {
+    NARTHEX_ASSIGN_OR_RETURN(const std::vector<std::string> dirs,
+                             BlockDirs(*env, dir));
+    for (const std::string& path : dirs) {
+      if (!ReadBlockMeta(*env, path).ok()) {
+        Log(options.logger, LogLevel::kError,
+            "a block without readable meta.json is left out", {{"dir", path}});
+        continue;
+      }
+      NARTHEX_ASSIGN_OR_RETURN(std::shared_ptr<BlockReader> block,
+                               BlockReader::Open(*env, path));
+      out.push_back(std::move(block));
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+      return a->meta().min_time < b->meta().min_time;
+    });
+    return absl::OkStatus();
+  };
+  Blocks found;
+  NARTHEX_RETURN_IF_ERROR(load(found));
+  {
+    absl::MutexLock lock(&blocks_mu);
+    blocks = found;
+  }
+  head = std::make_unique<Head>(MakeHeadOptions());
+  const int64_t min_valid = BlocksEnd();
+  if (min_valid != kMinMillis) {
+    NARTHEX_RETURN_IF_ERROR(head->Truncate(min_valid));
+  }
+  scratch = NewMemEnv();
+  NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<HeadChunkStore> chunks,
+                           HeadChunkStore::Open(
+                               *scratch, "chunks_head", HeadChunkOptions(),
+                               [](const HeadChunk&) {}, nullptr));
+  head->SetChunks(std::move(chunks));
+  NARTHEX_ASSIGN_OR_RETURN(const ReplayReport report,
+                           head->Replay(*env, JoinPath(dir, "wal")));
+  for (const wal::Damage& damage : report.damages) {
+    if (damage.torn) continue;  // perhaps still being written
+    Log(options.logger, LogLevel::kWarn, "part of the WAL can't be read",
+        {{"file", damage.path},
+         {"offset", std::to_string(damage.offset)},
+         {"err", damage.what}});
+  }
+  // Blocks that came meanwhile may hold what the log has lost since.
+  NARTHEX_ASSIGN_OR_RETURN(const std::vector<std::string> now,
+                           BlockDirs(*env, dir));
+  for (const std::string& path : now) {
+    const bool known =
+        std::any_of(found.begin(), found.end(),
+                    [&](const auto& block) { return block->where() == path; });
+    if (!known && ReadBlockMeta(*env, path).ok()) {
+      return absl::AbortedError("the directory changes faster than it is read");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Db::Impl::Close() {
+  if (closed) return absl::OkStatus();
+  closed = true;
+  stop.Cancel();
+  StopTicking();
+  absl::MutexLock compacting(&compact_mu);
+  absl::Status status = absl::OkStatus();
+  if (head != nullptr) status = head->Close();
+  {
+    absl::MutexLock blocks_lock(&blocks_mu);
+    blocks.clear();
+  }
+  if (lock != nullptr) {
+    env->Remove(JoinPath(dir, "lock")).IgnoreError();
+    lock = nullptr;
+  }
+  return status;
+}
+
+// --- The public face.
+
+absl::StatusOr<std::unique_ptr<Db>> Db::Open(std::string dir,
+                                             const Options& options) {
+  NARTHEX_RETURN_IF_ERROR(CheckOptions(options));
+  if (dir.empty() && options.read_only) {
+    return InvalidArgument("read-only needs a directory");
+  }
+  auto impl = std::make_unique<Impl>(std::move(dir), options);
+  NARTHEX_RETURN_IF_ERROR(options.read_only ? impl->OpenReadOnly()
+                                            : impl->Open());
+  if (!options.read_only) impl->StartTicking();
+  return std::unique_ptr<Db>(new Db(std::move(impl)));
+}
+
+Db::Db(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Db::~Db() = default;
+
+std::unique_ptr<Appender> Db::NewAppender() {
+  if (impl_->options.read_only) return std::make_unique<RefusingAppender>();
+  return impl_->head->NewAppender();
+}
+
+absl::StatusOr<std::unique_ptr<Querier>> Db::NewQuerier(TimeRange range) {
+  return impl_->NewQuerier(range);
+}
+
+absl::Status Db::Compact() {
+  if (impl_->options.read_only) {
+    return FailedPrecondition("the database is open read-only");
+  }
+  return impl_->Compact();
+}
+
+std::vector<BlockMeta> Db::Blocks() const {
+  std::vector<BlockMeta> metas;
+  for (const auto& block : impl_->LoadedBlocks()) {
+    metas.push_back(block->meta());
+  }
+  return metas;
+}
+
+Stats Db::stats(size_t limit) const { return impl_->MakeStats(limit); }
+
+const std::string& Db::dir() const { return impl_->dir; }
+
+bool Db::read_only() const { return impl_->options.read_only; }
+
+absl::Status Db::Close() { return impl_->Close(); }
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,170 @@
+// What the database does by itself: full spans of the head become blocks,
+// blocks are merged, old ones deleted, the log cut.
+
+#include <algorithm>
+#include <utility>
+
+#include "libtsdb/block/block_dir.h"
+#include "libtsdb/compact/planner.h"
+#include "libtsdb/db/db_impl.h"
+#include "narthex/base/status.h"
+
+namespace narthex::tsdb {
+namespace {
+
+// A batch that stays open longer makes the compaction wait for the next tick.
+constexpr Duration kWaitForBatches = Seconds(2);
+
+}  // namespace
+
+CompactOptions Db::Impl::MakeCompactOptions() {
+  CompactOptions compact;
+  compact.env = env;
+  compact.clock = options.clock;
+  compact.logger = options.logger;
+  compact.cancel = &stop;
+  return compact;
+}
+
+absl::Status Db::Impl::Compact() {
+  absl::MutexLock compacting(&compact_mu);
+  metrics.compactions_triggered.Inc();
+  if (closed) return FailedPrecondition("the database is closed");
+  head->Tidy();
+  int64_t blocks_end = kMinMillis;
+  absl::Status status = absl::OkStatus();
+  while (status.ok() && head->Compactable() && !stop.stopped()) {
+    const int64_t mint = head->min_time();
+    const int64_t maxt = head->BlockEnd(mint);
+    if (!head->WaitForAppenders(maxt - 1, kWaitForBatches)) {
+      Log(options.logger, LogLevel::kWarn,
+          "compaction of the head waits for a batch that is still open");
+      break;
+    }
+    status = CompactHead(mint, maxt);
+    if (status.ok()) blocks_end = maxt;
+  }
+  if (blocks_end != kMinMillis) {
+    // What was compacted before an error is cut from the log all the same.
+    const absl::Status cut = head->TruncateLog(*env, blocks_end);
+    if (status.ok() && !cut.ok()) status = Annotate(cut, "WAL truncation");
+  }
+  if (status.ok()) status = MergeBlocks();
+  if (status.ok()) status = Reload();
+  if (!status.ok() && status.code() != absl::StatusCode::kCancelled) {
+    metrics.compactions_failed.Inc();
+  }
+  return status;
+}
+
+absl::Status Db::Impl::CompactHead(int64_t mint, int64_t maxt) {
+  absl::StatusOr<std::optional<BlockMeta>> meta;
+  {
+    // No sample before maxt can come any more, so nothing need be hidden.
+    const std::shared_ptr<const BlockSource> source =
+        head->NewSource({mint, maxt - 1}, /*isolated=*/false);
+    meta = WriteBlock(MakeCompactOptions(), dir, source, mint, maxt);
+  }
+  if (!meta.ok()) return Annotate(meta.status(), "persist head block");
+  if (meta->has_value()) {
+    metrics.compactions.Inc();
+    if (const absl::Status reloaded = Reload(); !reloaded.ok()) {
+      // The head keeps the samples and writes them again.
+      DeleteBlock(*env, JoinPath(dir, (*meta)->ulid)).IgnoreError();
+      return Annotate(reloaded, "reload blocks");
+    }
+  }
+  return head->Truncate(maxt);
+}
+
+absl::Status Db::Impl::MergeBlocks() {
+  while (!stop.stopped()) {
+    // The head has the highest priority.
+    if (head->Compactable()) return absl::OkStatus();
+    const Blocks loaded = LoadedBlocks();
+    std::vector<BlockMeta> metas;
+    for (const auto& block : loaded) metas.push_back(block->meta());
+    const std::vector<size_t> plan = PlanCompaction(ranges, metas);
+    if (plan.empty()) return absl::OkStatus();
+    std::vector<std::shared_ptr<const BlockSource>> sources;
+    for (const size_t i : plan) sources.push_back(loaded[i]);
+    NARTHEX_ASSIGN_OR_RETURN(
+        const std::optional<BlockMeta> merged,
+        CompactBlocks(MakeCompactOptions(), dir, std::move(sources)));
+    if (merged.has_value()) {
+      metrics.compactions.Inc();
+    } else {
+      for (const size_t i : plan) {  // all of their samples were deleted
+        NARTHEX_ASSIGN_OR_RETURN(BlockMeta meta,
+                                 ReadBlockMeta(*env, loaded[i]->where()));
+        meta.deletable = true;
+        NARTHEX_RETURN_IF_ERROR(WriteBlockMeta(*env, loaded[i]->where(), meta));
+      }
+      // Opened anew, they say so.
+      absl::MutexLock lock(&blocks_mu);
+      std::erase_if(blocks, [&](const auto& block) {
+        return std::any_of(plan.begin(), plan.end(),
+                           [&](size_t i) { return loaded[i] == block; });
+      });
+    }
+    if (const absl::Status reloaded = Reload(); !reloaded.ok()) {
+      if (merged.has_value()) {
+        DeleteBlock(*env, JoinPath(dir, merged->ulid)).IgnoreError();
+      }
+      return Annotate(reloaded, "reload blocks");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// --- Ticks: one timer at a time; its job hands over to the executor, which
+// sets the next one when the work is done.
+
+void Db::Impl::StartTicking() {
+  if (options.executor == nullptr) return;
+  absl::MutexLock lock(&tick_mu);
+  ticking = true;
+  ScheduleTick(options.clock->Now() + std::min(options.background_interval,
+                                               options.min_block_duration));
+}
+
+void Db::Impl::ScheduleTick(Timestamp at) {
+  timer = options.clock->RunAt(
+      at, [this, at] { options.executor->RunLong([this, at] { Tick(at); }); });
+}
+
+void Db::Impl::Tick(Timestamp due) {
+  bool stopped;
+  {
+    absl::MutexLock lock(&tick_mu);
+    stopped = stopping;
+  }
+  if (!stopped) {
+    if (const absl::Status status = Compact();
+        !status.ok() && status.code() != absl::StatusCode::kCancelled) {
+      Log(options.logger, LogLevel::kError, "compaction failed",
+          {{"err", Message(status)}});
+    }
+  }
+  absl::MutexLock lock(&tick_mu);
+  if (stopping) {
+    ticking = false;
+    return;
+  }
+  const Duration interval =
+      std::min(options.background_interval, options.min_block_duration);
+  const Timestamp now = options.clock->Now();
+  Timestamp next = due + interval;
+  if (next <= now) next = now + interval;  // fell behind
+  ScheduleTick(next);
+}
+
+void Db::Impl::StopTicking() {
+  absl::MutexLock lock(&tick_mu);
+  stopping = true;
+  if (ticking && options.clock->Cancel(timer)) ticking = false;
+  tick_mu.Await(absl::Condition(
+      +[](bool* t) { return !*t; }, &ticking));
+}
+
+}  // namespace narthex::tsdb

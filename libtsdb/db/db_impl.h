@@ -1,0 +1,115 @@
+// What narthex/tsdb/db.h hides: the head, the blocks, and the care for both.
+//
+// Locks: compact_mu_ (one compaction, reload or truncation at a time) before
+// blocks_mu_ (the list of blocks, held for moments).  tick_mu_ is a leaf.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "libtsdb/block/block_reader.h"
+#include "libtsdb/compact/compactor.h"
+#include "libtsdb/head/head.h"
+#include "narthex/base/cancel.h"
+#include "narthex/base/clock.h"
+#include "narthex/base/env.h"
+#include "narthex/tsdb/db.h"
+
+namespace narthex::tsdb {
+
+struct DbMetrics {
+  explicit DbMetrics(MetricRegistry& registry);
+  Gauge& blocks_loaded;
+  Gauge& block_bytes;
+  Gauge& lowest_time;
+  Counter& compactions;
+  Counter& compactions_failed;
+  Counter& compactions_triggered;
+  Counter& reloads;
+  Counter& reloads_failed;
+  Counter& time_retentions;
+  Counter& size_retentions;
+};
+
+struct Db::Impl {
+  Impl(std::string dir, const Options& options);
+  ~Impl();
+
+  // --- db.cc: opening and closing.
+
+  absl::Status Open();
+  absl::Status OpenHead();
+  absl::Status OpenReadOnly();
+  absl::Status ReadOnce();
+  absl::Status Close();
+  HeadOptions MakeHeadOptions() const;
+  void ReportDamage(const std::vector<HeadChunkDamage>& damages);
+
+  // --- db_querier.cc
+
+  absl::StatusOr<std::unique_ptr<Querier>> NewQuerier(TimeRange range);
+
+  // --- db_reload.cc: blocks come and go.
+
+  // Looks at the directory anew: opens new blocks, deletes those that were
+  // replaced or are out of retention.
+  absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
+  using Blocks = std::vector<std::shared_ptr<BlockReader>>;  // by min_time
+  Blocks LoadedBlocks() const;
+  // The end of the last block of samples that came in order; kMinMillis.
+  int64_t BlocksEnd() const;
+  uint64_t LogBytes() const;
+
+  // --- db_background.cc
+
+  absl::Status Compact();
+  absl::Status CompactHead(int64_t mint, int64_t maxt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
+  absl::Status MergeBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
+  CompactOptions MakeCompactOptions();
+  void StartTicking();
+  void StopTicking();
+  void ScheduleTick(Timestamp at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(tick_mu);
+  void Tick(Timestamp due);
+
+  // --- db_admin.cc
+
+  Stats MakeStats(size_t limit);
+
+  // Constant after construction.
+  std::string dir;
+  Options options;
+  std::unique_ptr<Env> memory;  // of a database without directory
+  Env* env = nullptr;
+  std::unique_ptr<MetricRegistry> own_metrics;
+  DbMetrics metrics;
+  std::vector<Duration> ranges;  // of blocks, ascending
+
+  // Constant after Open.
+  std::unique_ptr<FileLock> lock;
+  // Where a read-only head puts its full chunks.
+  std::unique_ptr<Env> scratch;
+  std::unique_ptr<Head> head;
+  bool closed = false;
+
+  absl::Mutex compact_mu;
+  CancelToken stop;
+
+  mutable absl::Mutex blocks_mu;
+  Blocks blocks ABSL_GUARDED_BY(blocks_mu);
+
+  absl::Mutex tick_mu;
+  Clock::TimerId timer ABSL_GUARDED_BY(tick_mu) = {};
+  bool ticking ABSL_GUARDED_BY(tick_mu) = false;  // a tick is set or runs
+  bool stopping ABSL_GUARDED_BY(tick_mu) = false;
+};
+
+}  // namespace narthex::tsdb

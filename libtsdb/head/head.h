@@ -1,0 +1,271 @@
+// The present: samples that are in no block yet.  Takes appends, shows itself
+// as a BlockSource, becomes blocks piece by piece (the Db decides when), and
+// can be rebuilt from its log and its chunks on disk.
+//
+// Any thread, but for Replay and OpenLog (before all else) and Close (last).
+// Locks, in this order: lifetimes_mu_, a hash stripe, a shard, index_mu_, then
+// those of symbols, slots and postings.  The log's lock is taken with none of
+// them held but a shared lifetimes_mu_.
+
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "libtsdb/block/block_source.h"
+#include "libtsdb/block/tombstones.h"
+#include "libtsdb/chunk/head_chunk_file.h"
+#include "libtsdb/head/head_symbols.h"
+#include "libtsdb/head/isolation.h"
+#include "libtsdb/head/mem_series.h"
+#include "libtsdb/head/series_map.h"
+#include "libtsdb/index/mem_postings.h"
+#include "libtsdb/wal/wal_reader.h"
+#include "libtsdb/wal/wal_writer.h"
+#include "narthex/base/compress.h"
+#include "narthex/base/env.h"
+#include "narthex/base/executor.h"
+#include "narthex/base/logger.h"
+#include "narthex/base/metrics.h"
+#include "narthex/model/appender.h"
+
+namespace narthex::tsdb {
+
+struct HeadOptions {
+  int64_t chunk_range = 0;  // ms; blocks cut from the head are as long
+  uint32_t samples_per_chunk = 120;
+  Compression wal_compression = Compression::kSnappy;
+  uint64_t wal_segment_bytes = wal::kDefaultSegmentSize;
+  bool sync_commits = false;
+  Executor* executor = nullptr;
+  Logger* logger = nullptr;
+  MetricRegistry* metrics = nullptr;  // null: counts for itself
+};
+
+struct HeadMetrics {
+  explicit HeadMetrics(MetricRegistry& registry);
+  Gauge& series;
+  Gauge& chunks;
+  Gauge& min_time;
+  Gauge& max_time;
+  Gauge& active_appenders;
+  Counter& series_created;
+  Counter& series_removed;
+  Counter& chunks_created;
+  Counter& chunks_removed;
+  Counter& samples_appended;
+  Counter& out_of_order;
+  Counter& out_of_bounds;
+  Counter& too_old;
+  Counter& truncations;
+  Counter& checkpoints;
+  Counter& checkpoint_failures;
+  Counter& wal_corruptions;
+};
+
+// What replaying found.
+struct ReplayReport {
+  std::vector<wal::Damage> damages = {};
+  uint64_t series = 0;
+  uint64_t samples = 0;
+  uint64_t unknown_refs = 0;  // samples whose series no record names
+  // Records of kinds that this version keeps in the log and does not read.
+  uint64_t kept_records = 0;
+};
+
+struct HeadCounts {
+  uint64_t series = 0;
+  uint64_t chunks = 0;
+  size_t line_bytes = 0, slab_bytes = 0, label_bytes = 0, postings_bytes = 0,
+         lookup_bytes = 0;
+};
+
+class HeadAppender;
+class HeadSource;
+
+class Head {
+ public:
+  // `chunks` may be null until SetChunks.
+  explicit Head(HeadOptions options);
+  ~Head();
+  Head(const Head&) = delete;
+  Head& operator=(const Head&) = delete;
+
+  // --- Opening, in this order.
+
+  // Remembers what lies in chunks_head for the replay of the series it belongs
+  // to.  For HeadChunkStore::Open's visitor.
+  void OfferChunk(const HeadChunk& chunk, int64_t min_valid);
+  void SetChunks(std::unique_ptr<HeadChunkStore> chunks);
+  // Samples before this are in blocks.
+  void SetMinValid(int64_t t);
+  // Reads the last checkpoint and the segments after it.
+  absl::StatusOr<ReplayReport> Replay(Env& env, const std::string& wal_dir);
+  // From here on commits are logged.  Without it they are only stored.
+  absl::Status OpenLog(Env& env, const std::string& wal_dir);
+
+  // --- Writing.
+
+  std::unique_ptr<Appender> NewAppender();
+
+  // --- Reading.
+
+  // Samples of the closed `range`; `isolated`: only what was published before.
+  // Holds its place until it dies; it must die before the Head.
+  std::shared_ptr<const BlockSource> NewSource(TimeRange range, bool isolated);
+
+  // kMaxMillis and kMinMillis if there has been no sample.
+  int64_t min_time() const { return min_time_.load(std::memory_order_acquire); }
+  int64_t max_time() const { return max_time_.load(std::memory_order_acquire); }
+  bool initialized() const { return min_time() != kMaxMillis; }
+  // Does it span more than one and a half chunk ranges?
+  bool Compactable() const;
+  // A sample before this would be refused.
+  int64_t AppendableFrom() const;
+  // The end of the window that a block from `mint` on covers.
+  int64_t BlockEnd(int64_t mint) const;
+
+  // Top lists of /api/v1/status/tsdb.
+  std::vector<MemPostings::PairCount> PairCounts() const {
+    return postings_.PairCounts();
+  }
+  const HeadSymbols& symbols() const { return symbols_; }
+  size_t label_pairs() const { return postings_.pairs(); }
+  HeadCounts Counts();
+
+  // --- Care.
+
+  // Until no batch is open that may hold samples up to `maxt`.  false: one
+  // still is after `limit`.
+  bool WaitForAppenders(int64_t maxt, Duration limit);
+  // Everything before `mint` is in blocks: forget it.  What readers still need
+  // goes when they have gone (Tidy).
+  absl::Status Truncate(int64_t mint);
+  // Cuts the log: a checkpoint stands for its oldest two thirds.
+  absl::Status TruncateLog(Env& env, int64_t mint);
+  // What can't wait for the next truncation: memory that readers held, chunks
+  // that the disk refused.
+  void Tidy();
+  uint64_t ChunkFileBytes() const;
+  std::string wal_dir() const;
+  // Flushes and closes the files.
+  absl::Status Close();
+
+ private:
+  friend class HeadAppender;
+  friend class HeadSource;
+  class Replayer;
+
+  struct Found {
+    SeriesId id = 0;
+    Slot slot = kNoSlot;
+    bool created = false;
+  };
+  // Finds or creates; a new one joins `shard`.  `fixed`: with this number, not
+  // yet among the postings (replay).
+  absl::StatusOr<Found> FindOrCreate(const Labels& labels, uint32_t shard,
+                                     std::optional<SeriesId> fixed)
+      ABSL_SHARED_LOCKS_REQUIRED(lifetimes_mu_);
+  uint64_t RefOf(SeriesId id) const { return base_ + id; }
+
+  void InitTime(int64_t t);
+  void UpdateTimes(int64_t min_t, int64_t max_t);
+  StoreRules Rules() const;
+  // The part of a commit between log and memory: see head_commit.cc.
+  absl::Status LogBatch(HeadAppender& batch);
+  void StoreBatch(HeadAppender& batch);
+  void StoreShard(HeadAppender& batch, uint32_t shard,
+                  std::span<const uint32_t> order, StoreCounts& counts);
+
+  // head_gc.cc
+  struct Due {
+    int64_t mint = 0;
+    uint64_t readers = 0;  // none older than this may be open
+  };
+  // Forgets what ends before `mint`, and what is left of it.
+  void Collect(int64_t mint);
+  // Removes those of the lines that are empty and in no open batch.
+  void RemoveEmpty(uint32_t shard, std::span<const uint32_t> lines,
+                   absl::flat_hash_set<SeriesId>& removed);
+  void WriteRefused();
+  void SettleAll();
+  bool KeepInLog(SeriesRef ref, int64_t mint);
+
+  const HeadOptions options_;
+  std::unique_ptr<MetricRegistry> own_metrics_;
+  HeadMetrics metrics_;
+
+  HeadSymbols symbols_;
+  MemPostings postings_;
+  SlotsById by_id_;
+  SlotsByHash by_hash_;
+  std::array<SeriesShard, kShards> shards_;
+  Isolation isolation_;
+  std::unique_ptr<HeadChunkStore> chunks_;
+  std::unique_ptr<wal::WalWriter> log_;
+
+  // Numbers of series are given out, and their postings written, in one order.
+  absl::Mutex index_mu_;
+  SeriesId next_id_ ABSL_GUARDED_BY(index_mu_) = 1;
+  uint64_t base_ = 0;  // reference of number 0; constant after Replay
+
+  // Shared: numbers are turned into slots, and slots put into batches.
+  // Exclusive: series are removed.
+  mutable absl::Mutex lifetimes_mu_;
+  absl::Mutex batches_mu_;
+  absl::flat_hash_set<HeadAppender*> batches_ ABSL_GUARDED_BY(batches_mu_);
+
+  // The record of series that no commit has logged yet.  Whoever logs takes it
+  // along, and nobody passes while it is under way, so that no sample stands
+  // before its series in the log.
+  absl::Mutex unlogged_mu_;
+  std::string unlogged_ ABSL_GUARDED_BY(unlogged_mu_);
+  bool unlogged_under_way_ ABSL_GUARDED_BY(unlogged_mu_) = false;
+  std::atomic<bool> unlogged_any_{false};
+  // Stands in for the log's lock where there is no log.
+  absl::Mutex order_mu_;
+
+  std::atomic<int64_t> min_time_{kMaxMillis};
+  std::atomic<int64_t> max_time_{kMinMillis};
+  std::atomic<int64_t> min_valid_{kMinMillis};
+  std::atomic<uint64_t> series_{0};
+  std::atomic<uint64_t> chunk_count_{0};
+  std::atomic<uint32_t> next_shard_{0};
+
+  // References of removed series, and the time up to which their samples are in
+  // the log: so long the log keeps their names.
+  absl::Mutex tidy_mu_
+      ABSL_ACQUIRED_BEFORE(lifetimes_mu_);  // one Tidy at a time
+  absl::Mutex care_mu_;
+  absl::flat_hash_map<uint64_t, int64_t> log_expiries_
+      ABSL_GUARDED_BY(care_mu_);
+  std::optional<Due> due_ ABSL_GUARDED_BY(care_mu_);
+  uint64_t settled_at_ ABSL_GUARDED_BY(care_mu_) = 0;  // an epoch
+  int64_t log_truncated_at_ ABSL_GUARDED_BY(care_mu_) = kMinMillis;
+  // From this file of chunks_head on there are chunks that this version keeps
+  // and does not read.
+  uint32_t kept_file_ ABSL_GUARDED_BY(care_mu_) = 0xffffffff;
+  bool keep_log_ ABSL_GUARDED_BY(care_mu_) = false;  // likewise, the log
+
+  mutable absl::Mutex tombstones_mu_;
+  std::shared_ptr<const Tombstones> tombstones_ ABSL_GUARDED_BY(tombstones_mu_);
+
+  // Between Replay and OpenLog: sample times of the segments.
+  absl::flat_hash_map<uint32_t, TimeRange> replayed_times_;
+  // Between opening chunks_head and replaying.
+  absl::flat_hash_map<uint64_t, std::vector<MappedChunk>> offered_;
+};
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,354 @@
+// The log back to a head.  The newest checkpoint, then the segments behind it,
+// in order; what chunks_head has already is not stored again.
+
+#include <algorithm>
+#include <bit>
+#include <string>
+#include <utility>
+
+#include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/head/head.h"
+#include "libtsdb/wal/checkpoint.h"
+#include "libtsdb/wal/record.h"
+#include "narthex/base/status.h"
+
+namespace narthex::tsdb {
+namespace {
+
+// Numbers of series count from the first reference in the log less this much,
+// so that one that comes out of order has a number too.
+constexpr uint64_t kBaseSlack = uint64_t{1} << 30;
+
+}  // namespace
+
+void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
+  if (chunk.out_of_order || chunk.encoding != ChunkEncoding::kXor) {
+    absl::MutexLock lock(&care_mu_);
+    kept_file_ = std::min(kept_file_, HeadChunkFileOf(chunk.ref));
+    return;
+  }
+  if (chunk.max_t.ms < min_valid) return;
+  std::vector<MappedChunk>& chunks = offered_[chunk.series];
+  // One that overlaps its predecessor is left out: its samples are in the log.
+  if (!chunks.empty() && chunks.back().max_t >= chunk.min_t.ms) return;
+  chunks.push_back({chunk.ref, chunk.min_t.ms, chunk.max_t.ms,
+                    SampleCount(chunk.encoding, chunk.bytes)});
+}
+
+// One replay.  One thread: nobody else knows the head yet.
+class Head::Replayer {
+ public:
+  Replayer(Head& head, ReplayReport& report)
+      : head_(head),
+        report_(report),
+        min_valid_(head.min_valid_.load(std::memory_order_relaxed)) {
+    rules_ = head.Rules();
+    rules_.isolated = false;
+  }
+
+  absl::Status Read(Env& env, std::vector<wal::SegmentFile> segments,
+                    bool checkpoint) {
+    wal::WalReader reader(env, std::move(segments));
+    while (reader.Next()) {
+      segment_ = checkpoint ? nullptr : &SegmentTimes(reader.segment());
+      const absl::Status status = Apply(reader.record());
+      if (status.code() == absl::StatusCode::kDataLoss) {
+        reader.Reject(status);
+      } else if (!status.ok()) {
+        return Annotate(status, reader.path());
+      }
+    }
+    report_.damages.insert(report_.damages.end(), reader.damages().begin(),
+                           reader.damages().end());
+    return reader.status();
+  }
+
+  // Puts all series among the postings, ascending.
+  void Finish() {
+    std::vector<SeriesId> ids = std::move(created_);
+    std::sort(ids.begin(), ids.end());
+    std::vector<RowHandle> rows;
+    rows.reserve(ids.size());
+    for (SeriesId& id : ids) {
+      const Slot slot = head_.by_id_.Find(id);
+      if (slot == kNoSlot) {  // deleted again
+        id = SeriesShard::kNoId;
+        continue;
+      }
+      const SeriesShard& shard = head_.shards_[ShardOf(slot)];
+      absl::ReaderMutexLock shard_lock(&shard.mu);
+      rows.push_back(shard.Line(LineOf(slot)).labels);
+    }
+    std::erase(ids, SeriesShard::kNoId);
+    {
+      std::vector<LabelPair> pairs;
+      absl::MutexLock lock(&head_.index_mu_);
+      for (size_t i = 0; i < ids.size(); ++i) {
+        pairs.clear();
+        head_.symbols_.CopyRow(rows[i], pairs);
+        head_.postings_.Add(ids[i], pairs);
+      }
+    }
+    head_.chunk_count_.fetch_add(counts_.chunks, std::memory_order_relaxed);
+    head_.metrics_.chunks.Add(static_cast<double>(counts_.chunks));
+    for (const auto& [ref, until] : alias_until_) {
+      absl::MutexLock care(&head_.care_mu_);
+      int64_t& expiry = head_.log_expiries_[ref];
+      expiry = std::max(expiry, until);
+    }
+    if (tombstones_.empty()) return;
+    absl::MutexLock tombstones_lock(&head_.tombstones_mu_);
+    head_.tombstones_ =
+        std::make_shared<const Tombstones>(std::move(tombstones_));
+  }
+
+ private:
+  TimeRange& SegmentTimes(uint32_t segment) {
+    return head_.replayed_times_
+        .try_emplace(segment, TimeRange{kMaxTime, kMinTime})
+        .first->second;
+  }
+
+  absl::Status Apply(std::string_view record) {
+    switch (wal::TypeOf(record)) {
+      case wal::RecordType::kNone:
+        return absl::OkStatus();
+      case wal::RecordType::kSeries: {
+        absl::Status failed = absl::OkStatus();
+        NARTHEX_RETURN_IF_ERROR(wal::DecodeSeries(
+            record, [&](SeriesRef ref, std::span<const Label> labels) {
+              if (failed.ok()) failed = AddSeries(ref, labels);
+            }));
+        return failed;
+      }
+      case wal::RecordType::kSamples:
+      case wal::RecordType::kSamplesV2: {
+        const absl::Status decoded = wal::DecodeSamples(record, rows_);
+        AddSamples();  // what was intact counts
+        return decoded;
+      }
+      case wal::RecordType::kTombstones: {
+        const absl::Status decoded = wal::DecodeTombstones(record, deleted_);
+        AddTombstones();
+        return decoded;
+      }
+      case wal::RecordType::kExemplars:
+      case wal::RecordType::kMetadata:
+      case wal::RecordType::kMmapMarkers:
+        return absl::OkStatus();  // nothing of it ends in a block
+      default: {
+        ++report_.kept_records;
+        absl::MutexLock lock(&head_.care_mu_);
+        head_.keep_log_ = true;
+        return absl::OkStatus();
+      }
+    }
+  }
+
+  // kNoId: it can't be.
+  SeriesId IdOf(SeriesRef ref) {
+    const uint64_t number = static_cast<uint64_t>(ref);
+    if (!based_) {
+      based_ = true;
+      head_.base_ = number > kBaseSlack ? number - kBaseSlack : 0;
+      rules_.base = head_.base_;
+    }
+    if (number <= head_.base_ ||
+        number - head_.base_ >= SeriesShard::kNoId - 1) {
+      return SeriesShard::kNoId;
+    }
+    return static_cast<SeriesId>(number - head_.base_);
+  }
+  // References are never given out twice.
+  void Pass(SeriesId id) {
+    absl::MutexLock lock(&head_.index_mu_);
+    head_.next_id_ = std::max(head_.next_id_, id + 1);
+  }
+
+  absl::Status AddSeries(SeriesRef ref, std::span<const Label> pairs) {
+    const SeriesId id = IdOf(ref);
+    if (id == SeriesShard::kNoId || pairs.empty()) {
+      return DataLoss(StrCat("series record with the reference ",
+                             static_cast<uint64_t>(ref)));
+    }
+    if (head_.by_id_.Find(id) != kNoSlot || aliases_.contains(id)) {
+      return absl::OkStatus();  // a checkpoint and a segment both have it
+    }
+    Pass(id);
+    const Labels labels = Labels::FromPairs(pairs);
+    // Side by side as they were made: a target's series in one shard.
+    if (created_.size() % 1024 == 0) ++shard_;
+    absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
+    NARTHEX_ASSIGN_OR_RETURN(const Found found,
+                             head_.FindOrCreate(labels, shard_ % kShards, id));
+    if (found.created) {
+      ++report_.series;
+      created_.push_back(id);
+    } else {
+      aliases_.emplace(id, found.slot);  // forgotten and made again
+    }
+    const auto offered = head_.offered_.find(static_cast<uint64_t>(ref));
+    if (offered == head_.offered_.end()) return absl::OkStatus();
+    SeriesShard& shard = head_.shards_[ShardOf(found.slot)];
+    absl::MutexLock lock(&shard.mu);
+    for (const MappedChunk& chunk : offered->second) {
+      const HotSeries& series = shard.Line(LineOf(found.slot));
+      if (shard.MappedMax(series) >= chunk.min_t ||
+          (series.samples != 0 && series.last_t >= chunk.min_t)) {
+        continue;
+      }
+      if (series.samples != 0) shard.CutOpenChunk(LineOf(found.slot), rules_);
+      shard.AddMapped(LineOf(found.slot), chunk);
+      ++counts_.chunks;
+      head_.UpdateTimes(chunk.min_t, chunk.max_t);
+    }
+    head_.offered_.erase(offered);
+    return absl::OkStatus();
+  }
+
+  void AddSamples() {
+    const size_t n = rows_.size();
+    slots_.resize(n);
+    for (const SeriesRef ref : rows_.refs) {
+      if (!based_) IdOf(ref);
+      break;
+    }
+    head_.by_id_.FindAll(rows_.refs, head_.base_, slots_.data());
+    int64_t least = kMaxMillis, greatest = kMinMillis;
+    for (size_t i = 0; i < n;) {
+      const int64_t t = rows_.times[i].ms;
+      if (segment_ != nullptr) {
+        segment_->min = std::min(segment_->min, rows_.times[i]);
+        segment_->max = std::max(segment_->max, rows_.times[i]);
+      }
+      if (t < min_valid_) {
+        ++i;
+        continue;
+      }
+      if (slots_[i] == kNoSlot && !FindAlias(i)) {
+        ++i;
+        continue;
+      }
+      const uint32_t number = ShardOf(slots_[i]);
+      SeriesShard& shard = head_.shards_[number];
+      absl::MutexLock lock(&shard.mu);
+      // As many as follow in the same shard.
+      for (; i < n && slots_[i] != kNoSlot && ShardOf(slots_[i]) == number;
+           ++i) {
+        if (i + 8 < n && slots_[i + 8] != kNoSlot &&
+            ShardOf(slots_[i + 8]) == number) {
+          __builtin_prefetch(&shard.Line(LineOf(slots_[i + 8])), 1);
+        }
+        const int64_t time = rows_.times[i].ms;
+        if (segment_ != nullptr) {
+          segment_->min = std::min(segment_->min, rows_.times[i]);
+          segment_->max = std::max(segment_->max, rows_.times[i]);
+        }
+        if (time < min_valid_) continue;
+        if (shard.Store(LineOf(slots_[i]), time,
+                        std::bit_cast<uint64_t>(rows_.values[i]), rules_,
+                        counts_)) {
+          ++report_.samples;
+          least = std::min(least, time);
+          greatest = std::max(greatest, time);
+        }
+      }
+    }
+    if (least <= greatest) head_.UpdateTimes(least, greatest);
+  }
+
+  bool FindAlias(size_t i) {
+    const SeriesId id = IdOf(rows_.refs[i]);
+    const auto it = aliases_.find(id);
+    if (it == aliases_.end()) {
+      ++report_.unknown_refs;
+      return false;
+    }
+    slots_[i] = it->second;
+    int64_t& until =
+        alias_until_.try_emplace(head_.RefOf(id), kMinMillis).first->second;
+    until = std::max(until, rows_.times[i].ms);
+    return true;
+  }
+
+  void AddTombstones() {
+    for (const wal::Tombstone& tombstone : deleted_) {
+      const SeriesId id = IdOf(tombstone.ref);
+      if (id == SeriesShard::kNoId) continue;
+      Pass(id);
+      const Slot slot = head_.by_id_.Find(id);
+      if (tombstone.range == TimeRange()) {
+        // The series was deleted here; a later one of its name is another.
+        if (slot == kNoSlot) continue;
+        const uint32_t line = LineOf(slot);
+        {
+          SeriesShard& shard = head_.shards_[ShardOf(slot)];
+          absl::MutexLock lock(&shard.mu);
+          shard.DropChunks(line);
+        }
+        absl::flat_hash_set<SeriesId> removed;
+        head_.RemoveEmpty(ShardOf(slot), {&line, 1}, removed);
+        head_.series_.fetch_sub(removed.size(), std::memory_order_relaxed);
+        head_.metrics_.series.Add(-static_cast<double>(removed.size()));
+        tombstones_.Remove(static_cast<uint64_t>(tombstone.ref));
+      } else if (slot != kNoSlot && tombstone.range.max.ms >= min_valid_) {
+        tombstones_.Add(static_cast<uint64_t>(tombstone.ref), tombstone.range);
+      }
+    }
+  }
+
+  Head& head_;
+  ReplayReport& report_;
+  const int64_t min_valid_;
+  StoreRules rules_;
+  StoreCounts counts_;
+  bool based_ = false;
+  uint32_t shard_ = 0;
+  TimeRange* segment_ = nullptr;
+  std::vector<SeriesId> created_;
+  // Series that were forgotten and made again: the number of the later ones.
+  absl::flat_hash_map<SeriesId, Slot> aliases_;
+  absl::flat_hash_map<uint64_t, int64_t> alias_until_;
+  Tombstones tombstones_;
+  wal::SampleRows rows_;
+  std::vector<Slot> slots_;
+  std::vector<wal::Tombstone> deleted_;
+};
+
+absl::StatusOr<ReplayReport> Head::Replay(Env& env,
+                                          const std::string& wal_dir) {
+  ReplayReport report;
+  Replayer replayer(*this, report);
+  NARTHEX_ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
+                           wal::LastCheckpoint(env, wal_dir));
+  if (checkpoint.has_value()) {
+    NARTHEX_ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
+                             wal::ListSegments(env, checkpoint->dir));
+    NARTHEX_RETURN_IF_ERROR(
+        replayer.Read(env, std::move(segments), /*checkpoint=*/true));
+  }
+  NARTHEX_ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
+                           wal::ListSegments(env, wal_dir));
+  if (checkpoint.has_value()) {
+    std::erase_if(segments, [&](const wal::SegmentFile& segment) {
+      return segment.number <= checkpoint->segment;
+    });
+  }
+  for (const wal::SegmentFile& segment : segments) {
+    replayed_times_.try_emplace(segment.number, TimeRange{kMaxTime, kMinTime});
+  }
+  NARTHEX_RETURN_IF_ERROR(
+      replayer.Read(env, std::move(segments), /*checkpoint=*/false));
+  replayer.Finish();
+  offered_ = {};
+  metrics_.wal_corruptions.Inc(report.damages.size());
+  // Chunks may reach back before what is valid.
+  const int64_t min_valid = min_valid_.load(std::memory_order_relaxed);
+  if (min_time() < min_valid) {
+    min_time_.store(min_valid, std::memory_order_release);
+  }
+  if (initialized()) Collect(min_time());
+  return report;
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,267 @@
+#include "libtsdb/head/head_source.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "libtsdb/chunk/chunk_codec.h"
+#include "narthex/base/status.h"
+
+namespace narthex::tsdb {
+namespace {
+
+// The name that Prometheus reserves for the head.
+constexpr std::string_view kHeadName = "0000000000XXXXXXXXXXXXHEAD";
+// Series looked at under one hold of a shard's lock.
+constexpr size_t kSeriesPerHold = 512;
+
+// A thread's own, so that reading a series allocates nothing.
+SeriesCopy& ThreadCopy() {
+  static thread_local SeriesCopy copy;
+  return copy;
+}
+std::string& ThreadBytes() {
+  static thread_local std::string bytes;
+  return bytes;
+}
+
+}  // namespace
+
+std::shared_ptr<const BlockSource> Head::NewSource(TimeRange range,
+                                                   bool isolated) {
+  return std::make_shared<HeadSource>(*this, range, isolated);
+}
+
+// The reader is registered before anything is looked at: see Head::Truncate.
+HeadSource::HeadSource(Head& head, TimeRange range, bool isolated)
+    : head_(head),
+      reader_(head.isolation_.OpenReader()),
+      watermark_(static_cast<uint32_t>(reader_.watermark)),
+      isolated_(isolated),
+      range_(range),
+      files_(head.chunks_ == nullptr ? nullptr : head.chunks_->Pin()),
+      postings_(head.postings_.NewReader()) {
+  const int64_t begin = head.min_time();
+  if (begin != kMaxMillis) range_.min = std::max(range_.min, Timestamp(begin));
+  {
+    absl::MutexLock lock(&head.tombstones_mu_);
+    tombstones_ = head.tombstones_;
+  }
+  meta_.ulid = kHeadName;
+  meta_.min_time = begin;
+  meta_.max_time = head.max_time();
+  meta_.stats.series = head.series_.load(std::memory_order_relaxed);
+}
+
+HeadSource::~HeadSource() { head_.isolation_.CloseReader(reader_); }
+
+TimeRange HeadSource::Cut(TimeRange range) const {
+  return {std::max(range.min, range_.min), std::min(range.max, range_.max)};
+}
+
+absl::Status HeadSource::SortedSymbols(std::vector<uint32_t>& out) const {
+  out = head_.postings_.SortedSymbols();
+  return absl::OkStatus();
+}
+
+absl::Status HeadSource::ReadSeries(std::span<const SeriesId> ids,
+                                    TimeRange range, SeriesBatch& out) const {
+  range = Cut(range);
+  if (range.min > range.max || ids.empty()) return absl::OkStatus();
+  struct Row {
+    SeriesId id;
+    Slot slot;
+    RowHandle labels;
+    uint32_t samples;
+  };
+  static thread_local std::vector<Slot> slots;
+  static thread_local std::vector<Row> rows;
+  slots.resize(ids.size());
+  rows.clear();
+  head_.by_id_.FindAll(ids, slots.data());
+  for (size_t i = 0; i < ids.size();) {
+    if (slots[i] == kNoSlot) {
+      ++i;
+      continue;
+    }
+    const uint32_t number = ShardOf(slots[i]);
+    const SeriesShard& shard = head_.shards_[number];
+    const size_t stop = std::min(ids.size(), i + kSeriesPerHold);
+    absl::ReaderMutexLock lock(&shard.mu);
+    for (; i < stop && slots[i] != kNoSlot && ShardOf(slots[i]) == number;
+         ++i) {
+      const uint32_t line = LineOf(slots[i]);
+      if (!shard.Holds(line, ids[i])) continue;
+      const uint32_t samples =
+          shard.SamplesIn(line, range, isolated_, watermark_);
+      if (samples == 0) continue;
+      rows.push_back({ids[i], slots[i], shard.Line(line).labels, samples});
+    }
+  }
+  uint32_t begin = static_cast<uint32_t>(out.labels.size());
+  head_.symbols_.CopyRows(rows, out.labels, [&](const Row& row) {
+    const uint32_t end = static_cast<uint32_t>(out.labels.size());
+    const Intervals* deleted = Deleted(row.id);
+    if (deleted != nullptr && Covers(*deleted, range)) {
+      out.labels.resize(begin);
+      return;
+    }
+    out.series.push_back({row.id, begin, end, row.samples, row.slot});
+    begin = end;
+  });
+  return absl::OkStatus();
+}
+
+bool HeadSource::CopySeries(const SeriesEntry& entry, TimeRange range,
+                            SeriesCopy& out) const {
+  const Slot slot = static_cast<Slot>(entry.cursor);
+  const SeriesShard& shard = head_.shards_[ShardOf(slot)];
+  absl::ReaderMutexLock lock(&shard.mu);
+  if (!shard.Holds(LineOf(slot), entry.id)) return false;
+  shard.Copy(LineOf(slot), range, isolated_, watermark_, out);
+  return true;
+}
+
+absl::Status HeadSource::ReadMapped(const MappedChunk& chunk, TimeRange range,
+                                    SampleColumns& out) const {
+  NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
+                           head_.chunks_->Read(chunk.ref, ThreadBytes()));
+  // Fewer than it holds, if the reader may not see the last ones yet.
+  const absl::Status status =
+      read.encoding == ChunkEncoding::kXor
+          ? DecodeXor(read.bytes, chunk.samples, range, out)
+          : DecodeChunk(read.encoding, read.bytes, range, out);
+  if (status.ok() || status.code() == absl::StatusCode::kResourceExhausted) {
+    return status;
+  }
+  return Annotate(status, StrCat("chunk ", chunk.ref, " of chunks_head"));
+}
+
+absl::Status HeadSource::ReadSamples(const SeriesEntry& entry, TimeRange range,
+                                     const ReadContext& ctx,
+                                     SampleColumns& out) const {
+  NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
+  out.Clear();
+  range = Cut(range);
+  SeriesCopy& copy = ThreadCopy();
+  if (range.min > range.max || !CopySeries(entry, range, copy)) {
+    return absl::OkStatus();
+  }
+  for (const MappedChunk& chunk : copy.mapped) {
+    NARTHEX_RETURN_IF_ERROR(ReadMapped(chunk, range, out));
+  }
+  for (const SeriesCopy::Unwritten& chunk : copy.unwritten) {
+    NARTHEX_RETURN_IF_ERROR(DecodeXor(chunk.bytes, chunk.samples, range, out));
+  }
+  if (copy.open_samples != 0) {
+    NARTHEX_RETURN_IF_ERROR(
+        DecodeXor(copy.open, copy.open_samples, range, out));
+  }
+  if (const Intervals* deleted = Deleted(entry.id); deleted != nullptr) {
+    CutIntervals(*deleted, out);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> HeadSource::ReadLatest(const SeriesEntry& entry,
+                                            TimeRange range,
+                                            const ReadContext& ctx,
+                                            LatestSample& out) const {
+  NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
+  range = Cut(range);
+  SeriesCopy& copy = ThreadCopy();
+  if (range.min > range.max) return false;
+  {
+    // Undecoded, if the newest of all is the one that is asked for.
+    const Slot slot = static_cast<Slot>(entry.cursor);
+    const SeriesShard& shard = head_.shards_[ShardOf(slot)];
+    absl::ReaderMutexLock lock(&shard.mu);
+    if (!shard.Holds(LineOf(slot), entry.id)) return false;
+    const HotSeries& series = shard.Line(LineOf(slot));
+    if (series.samples != 0 && range.Contains(series.last_t) &&
+        (!isolated_ || shard.Hidden(series, watermark_) == 0) &&
+        Deleted(entry.id) == nullptr) {
+      out = {series.last_t, std::bit_cast<double>(series.last_v), false};
+      return true;
+    }
+    shard.Copy(LineOf(slot), range, isolated_, watermark_, copy);
+  }
+  SampleColumns columns(ctx.budget);
+  const auto newest = [&]() {
+    if (const Intervals* deleted = Deleted(entry.id); deleted != nullptr) {
+      CutIntervals(*deleted, columns);
+    }
+    if (columns.t().empty()) return false;
+    out = {columns.t().back(), columns.v().back(), false};
+    return true;
+  };
+  if (copy.open_samples != 0) {
+    NARTHEX_RETURN_IF_ERROR(
+        DecodeXor(copy.open, copy.open_samples, range, columns));
+    if (newest()) return true;
+  }
+  for (size_t i = copy.unwritten.size(); i-- > 0;) {
+    NARTHEX_RETURN_IF_ERROR(DecodeXor(
+        copy.unwritten[i].bytes, copy.unwritten[i].samples, range, columns));
+    if (newest()) return true;
+  }
+  for (size_t i = copy.mapped.size(); i-- > 0;) {
+    NARTHEX_RETURN_IF_ERROR(ReadMapped(copy.mapped[i], range, columns));
+    if (newest()) return true;
+  }
+  return false;
+}
+
+absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
+                                    ChunkList& out) const {
+  out.Clear();
+  range = Cut(range);
+  SeriesCopy& copy = ThreadCopy();
+  if (range.min > range.max || !CopySeries(entry, range, copy)) {
+    return absl::OkStatus();
+  }
+  // `bytes` holds `has` samples, of which the first `samples` are shown.
+  const auto add = [&out](std::string bytes, ChunkEncoding encoding,
+                          uint32_t samples, int64_t min_t,
+                          int64_t max_t) -> absl::Status {
+    if (encoding == ChunkEncoding::kXor &&
+        samples < SampleCount(encoding, bytes)) {
+      MemoryBudget budget;
+      SampleColumns columns(budget);
+      NARTHEX_RETURN_IF_ERROR(DecodeXor(bytes, samples, TimeRange(), columns));
+      XorAppender appender;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        appender.Append(columns.t()[i], columns.v()[i]);
+      }
+      bytes = appender.bytes();
+      max_t = columns.t().back().ms;
+    }
+    out.made.push_back(std::move(bytes));
+    out.chunks.push_back({encoding, min_t, max_t, out.made.back()});
+    return absl::OkStatus();
+  };
+  for (const MappedChunk& chunk : copy.mapped) {
+    std::string bytes;
+    NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
+                             head_.chunks_->Read(chunk.ref, bytes));
+    // The bytes may be a part of what was read.
+    NARTHEX_RETURN_IF_ERROR(add(std::string(read.bytes), read.encoding,
+                                chunk.samples, chunk.min_t, chunk.max_t));
+  }
+  for (SeriesCopy::Unwritten& chunk : copy.unwritten) {
+    NARTHEX_RETURN_IF_ERROR(add(std::move(chunk.bytes), ChunkEncoding::kXor,
+                                chunk.samples, chunk.min_t, chunk.max_t));
+  }
+  if (copy.open_samples != 0) {
+    NARTHEX_RETURN_IF_ERROR(add(std::move(copy.open), ChunkEncoding::kXor,
+                                copy.open_samples, copy.open_min_t,
+                                copy.open_max_t));
+  }
+  return absl::OkStatus();
+}
+
+const Intervals* HeadSource::Deleted(SeriesId id) const {
+  return tombstones_->empty() ? nullptr : tombstones_->Find(head_.RefOf(id));
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,268 @@
+// A series of the head: one 64-byte line that an append touches, a cold part
+// that few have, the bytes of its open chunk and the list of its full chunks on
+// disk.  Lines lie side by side in the shard that owns them.
+//
+// A shard has one lock for all its series.  Readers copy what they need under
+// it and decode outside; nothing here waits for a reader.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "libtsdb/chunk/head_chunk_file.h"
+#include "libtsdb/head/head_symbols.h"
+#include "libtsdb/head/series_map.h"
+#include "libtsdb/head/slab.h"
+#include "narthex/base/time.h"
+#include "narthex/model/appender.h"
+
+namespace narthex::tsdb {
+
+inline constexpr uint32_t kEscape = 0xffffffff;
+
+struct alignas(64) HotSeries {
+  int64_t last_t = 0;
+  uint64_t last_v = 0;      // bits
+  int64_t chunk_min_t = 0;  // of the open chunk
+  uint32_t next_at = 0;     // its planned end, ms after chunk_min_t; kEscape
+  uint32_t t_delta = 0;     // between its last two samples; kEscape: cold
+  SlabHandle chunk = 0;     // its bytes; 0: none
+  uint32_t ts_group = 0;    // 0: times are in the chunk's own bytes
+  SlabHandle mapped = 0;    // packed list of full chunks; kEscape: cold
+  RowHandle labels = 0;
+  uint32_t cold = 0;      // 0: none
+  uint32_t epoch = 0;     // of the last commit that touched it, mod 2^32
+  uint16_t samples = 0;   // in the open chunk; 0: there is none
+  uint16_t xor_bits = 0;  // length of the XOR chunk of these samples
+  uint8_t lead = 0xff;    // the XOR chunk's window, as chunk_codec.h has it
+  uint8_t trail = 0;
+  uint8_t codec = 0;        // open_chunk.h
+  uint8_t since_epoch = 0;  // samples that `epoch` added; 255: see cold
+};
+static_assert(sizeof(HotSeries) == 64);
+
+// A full chunk in chunks_head.
+struct MappedChunk {
+  HeadChunkRef ref = 0;
+  int64_t min_t = 0;
+  int64_t max_t = 0;
+  uint32_t samples = 0;
+};
+
+// A full chunk that chunks_head did not take (a full disk); tried again later.
+struct UnwrittenChunk {
+  int64_t min_t = 0;
+  int64_t max_t = 0;
+  uint32_t samples = 0;
+  std::string bytes = {};
+};
+
+struct ColdSeries {
+  // How many samples each of the commits before HotSeries::epoch added that an
+  // open reader may have to leave out; ascending.
+  struct Boundary {
+    uint32_t epoch = 0;
+    uint32_t samples = 0;
+  };
+  std::vector<Boundary> boundaries = {};
+  std::vector<UnwrittenChunk> unwritten = {};
+  std::string mapped = {};
+  int64_t next_at = 0;
+  uint64_t t_delta = 0;
+  uint32_t since_epoch = 0;
+  bool in_use = false;
+};
+
+// What storing needs to know, once per batch and shard.
+struct StoreRules {
+  int64_t chunk_range = 0;
+  uint32_t samples_per_chunk = 120;
+  bool isolated = true;  // false: replay
+  uint32_t epoch = 0;
+  uint64_t floor = 0;  // Isolation::Floor()
+  uint64_t base = 0;   // reference of series number 0
+  HeadChunkStore* chunks = nullptr;
+};
+
+struct StoreCounts {
+  uint64_t stored = 0;
+  uint64_t dropped = 0;
+  uint64_t chunks = 0;         // begun
+  int64_t min_t = kMaxMillis;  // of the stored ones
+  int64_t max_t = kMinMillis;
+};
+
+// What a reader takes with it.
+struct SeriesCopy {
+  struct Unwritten {
+    int64_t min_t = 0, max_t = 0;
+    uint32_t samples = 0;
+    std::string bytes = {};
+  };
+  // Ascending; `samples` is what the reader may see of each.
+  std::vector<MappedChunk> mapped = {};
+  std::vector<Unwritten> unwritten = {};
+  std::string open = {};  // a whole XOR chunk
+  uint32_t open_samples = 0;
+  int64_t open_min_t = 0, open_max_t = 0;
+  // The newest sample, if the reader may see it.
+  bool has_last = false;
+  int64_t last_t = 0;
+  uint64_t last_v = 0;
+};
+
+// Prometheus's rule of acceptance (A14) without an out-of-order window.
+inline Appended Accepts(const HotSeries& series, int64_t t, uint64_t v,
+                        int64_t min_valid) {
+  if (t >= min_valid) {
+    if (series.samples == 0 || t > series.last_t) return Appended::kStored;
+    if (t == series.last_t) {
+      return v == series.last_v ? Appended::kStored : Appended::kDuplicate;
+    }
+    return Appended::kOutOfOrder;
+  }
+  return Appended::kOutOfBounds;
+}
+
+class SeriesShard {
+ public:
+  mutable absl::Mutex mu;
+
+  // The commits that touch this shard take turns in the order of the log: the
+  // ticket is drawn under the log's lock, `turn` says whose turn it is.
+  uint64_t next_ticket = 0;  // under the log's lock
+  uint64_t turn ABSL_GUARDED_BY(mu) = 0;
+
+  // --- Lines.
+
+  // kMaxLines if the shard is full.
+  uint32_t AddLine(SeriesId id, RowHandle labels)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void RemoveLine(uint32_t line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  HotSeries& Line(uint32_t line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    return pages_[line >> kPageBits][line & (kPageSize - 1)];
+  }
+  const HotSeries& Line(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return pages_[line >> kPageBits][line & (kPageSize - 1)];
+  }
+  // Is the line that of series `id`?
+  bool Holds(uint32_t line, SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return line < ids_.size() && ids_[line] == id;
+  }
+  // kNoId for a line that is free.
+  static constexpr SeriesId kNoId = 0xffffffff;
+  SeriesId IdOf(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return ids_[line];
+  }
+  uint32_t lines() const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return static_cast<uint32_t>(ids_.size());
+  }
+  void PrefetchChunk(const HotSeries& series) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    if (series.chunk != 0) {
+      __builtin_prefetch(slab_.Data(series.chunk) + series.xor_bits / 8, 1);
+    }
+  }
+
+  // --- Writing.
+
+  // Stores a sample that Accepts() let pass; false if the series has it or a
+  // later one already.  Cuts and writes away chunks by Prometheus's rules (A5).
+  bool Store(uint32_t line, int64_t t, uint64_t v, const StoreRules& rules,
+             StoreCounts& counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Puts the open chunk away as if it were full.
+  void CutOpenChunk(uint32_t line, const StoreRules& rules)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Adds a chunk that chunks_head has already; later than all before.
+  void AddMapped(uint32_t line, const MappedChunk& chunk)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Forgets all chunks of the series.
+  void DropChunks(uint32_t line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Has chunks_head refused a chunk since ClearRefused()?
+  bool refused() const ABSL_SHARED_LOCKS_REQUIRED(mu) { return refused_; }
+  void ClearRefused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { refused_ = false; }
+  void SetRefused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { refused_ = true; }
+  // Tries again to write what chunks_head refused.
+  absl::Status WriteUnwritten(uint32_t line, const StoreRules& rules)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
+  // --- Reading.
+
+  // Samples that a reader at `watermark` leaves out, from the last one back.
+  uint32_t Hidden(const HotSeries& series, uint32_t watermark) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // Upper bound of the visible samples in chunks that overlap `range`.
+  uint32_t SamplesIn(uint32_t line, TimeRange range, bool isolated,
+                     uint32_t watermark) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // Chunks that overlap `range`.
+  void Copy(uint32_t line, TimeRange range, bool isolated, uint32_t watermark,
+            SeriesCopy& out) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // Has it no chunk at all?
+  bool Empty(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    const HotSeries& series = Line(line);
+    return series.samples == 0 && series.mapped == 0 &&
+           (series.cold == 0 || cold_[series.cold].unwritten.empty());
+  }
+  // The end of its last full chunk; kMinMillis if there is none.
+  int64_t MappedMax(const HotSeries& series) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
+
+  // --- Forgetting.
+
+  struct Remains {
+    bool any = false;
+    int64_t min_t = 0;
+    uint32_t first_file = 0xffffffff;  // of chunks_head
+    uint32_t removed = 0;              // chunks
+    uint32_t chunks = 0;               // left
+  };
+  // Drops the chunks that end before `mint`.
+  Remains Truncate(uint32_t line, int64_t mint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Drops boundaries that no reader needs, and keeps epochs comparable.
+  void Settle(uint32_t line, uint64_t floor) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
+  size_t line_bytes() const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  size_t slab_bytes() const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return slab_.reserved_bytes();
+  }
+
+ private:
+  friend class OpenChunk;
+  static constexpr uint32_t kPageBits = 8;
+  static constexpr uint32_t kPageSize = 1u << kPageBits;
+
+  ColdSeries& Cold(HotSeries& series) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  const ColdSeries* FindCold(const HotSeries& series) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return series.cold == 0 ? nullptr : &cold_[series.cold];
+  }
+  int64_t NextAt(const HotSeries& series) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  void SetNextAt(HotSeries& series, int64_t at)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void Touch(HotSeries& series, const StoreRules& rules)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void BeginChunk(HotSeries& series, int64_t t, const StoreRules& rules)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  std::string_view MappedBytes(const HotSeries& series) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
+  void SetMapped(HotSeries& series, const std::vector<MappedChunk>& chunks)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
+  std::vector<std::unique_ptr<HotSeries[]>> pages_ ABSL_GUARDED_BY(mu);
+  std::vector<SeriesId> ids_ ABSL_GUARDED_BY(mu);
+  std::vector<uint32_t> free_ ABSL_GUARDED_BY(mu);
+  Slab slab_ ABSL_GUARDED_BY(mu);
+  std::vector<ColdSeries> cold_ ABSL_GUARDED_BY(mu);  // [0] is unused
+  std::vector<uint32_t> free_cold_ ABSL_GUARDED_BY(mu);
+  bool refused_ ABSL_GUARDED_BY(mu) = false;
+};
+
+}  // namespace narthex::tsdb
