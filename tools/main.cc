@@ -17,7 +17,14 @@ struct Verb {
   const char* group;
   void (*add)(CLI::App& parent, int& exit_code);
 };
-const std::vector<Verb> kVerbs = {};
+const std::vector<Verb> kVerbs = {
+    {nullptr, AddServe},
+    {nullptr, AddQuery},
+    {"tsdb", AddTsdbList},
+    {"tsdb", AddTsdbDump},
+    {"tsdb", AddTsdbDumpOpenMetrics},
+    {"tsdb", AddTsdbCreateBlocksFrom},
+};
 
 struct Group {
   const char* name;

@@ -10,4 +10,15 @@ namespace CLI {
 class App;
 }
 
-namespace narthex::tools {}  // namespace narthex::tools
+namespace narthex::tools {
+
+void AddServe(CLI::App& parent, int& exit_code);
+void AddQuery(CLI::App& parent, int& exit_code);
+
+void AddTsdbList(CLI::App& parent, int& exit_code);
+void AddTsdbAnalyze(CLI::App& parent, int& exit_code);
+void AddTsdbDump(CLI::App& parent, int& exit_code);
+void AddTsdbDumpOpenMetrics(CLI::App& parent, int& exit_code);
+void AddTsdbCreateBlocksFrom(CLI::App& parent, int& exit_code);
+
+}  // namespace narthex::tools

@@ -1,0 +1,212 @@
+#include "narthex/config.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "narthex/base/env.h"
+#include "narthex/base/status.h"
+
+namespace narthex {
+namespace {
+
+Config Parse(std::string_view yaml) {
+  auto config = ParseConfig(yaml, "/etc/p.yml");
+  INFO(config.status().ToString());
+  REQUIRE(config.ok());
+  return *std::move(config);
+}
+
+std::string ErrorOf(std::string_view yaml) {
+  const auto config = ParseConfig(yaml, "p.yml");
+  REQUIRE_FALSE(config.ok());
+  return std::string(Message(config.status()));
+}
+
+TEST_CASE("an empty configuration has Prometheus's defaults",
+          "[narthex][config]") {
+  const Config config = Parse("");
+  CHECK(config.global.scrape_interval == Minutes(1));
+  CHECK(config.global.scrape_timeout == Seconds(10));
+  CHECK(config.global.evaluation_interval == Minutes(1));
+  CHECK(config.jobs.empty());
+}
+
+TEST_CASE("a job inherits from global what it does not say",
+          "[narthex][config]") {
+  const Config config = Parse(R"(
+global:
+  scrape_interval: 15s
+  sample_limit: 100
+  external_labels: {zone: eu, n: 017}
+scrape_configs:
+  - job_name: node
+    static_configs:
+      - targets: [a:9100, 'b:9100']
+        labels: {rack: "7"}
+  - job_name: slow
+    scrape_interval: 1m
+    scrape_timeout: 30s
+    sample_limit: 5
+    metrics_path: /probe
+    scheme: https
+    params: {module: [http_2xx]}
+    honor_labels: true
+    basic_auth: {username: me, password_file: secret}
+    file_sd_configs:
+      - files: [targets/*.json, /abs/x.yml]
+)");
+  CHECK(config.global.external_labels.ToString() == R"({n="017", zone="eu"})");
+  REQUIRE(config.jobs.size() == 2);
+  const scrape::Job& node = config.jobs[0];
+  CHECK(node.interval == Seconds(15));
+  CHECK(node.timeout == Seconds(10));
+  CHECK(node.sample_limit == 100);
+  REQUIRE(node.static_groups.size() == 1);
+  CHECK(node.static_groups[0].targets ==
+        std::vector<Labels>{Labels{{"__address__", "a:9100"}},
+                            Labels{{"__address__", "b:9100"}}});
+  CHECK(node.static_groups[0].labels == Labels{{"rack", "7"}});
+  const scrape::Job& slow = config.jobs[1];
+  CHECK(slow.interval == Minutes(1));
+  CHECK(slow.timeout == Seconds(30));
+  CHECK(slow.sample_limit == 5);
+  CHECK(slow.metrics_path == "/probe");
+  CHECK(slow.params.at("module") == std::vector<std::string>{"http_2xx"});
+  CHECK(slow.honor_labels);
+  CHECK(slow.http.basic_auth_user == "me");
+  CHECK(slow.http.basic_auth_password.file == "/etc/secret");
+  REQUIRE(slow.file_discovery.size() == 1);
+  CHECK(slow.file_discovery[0].files ==
+        std::vector<std::string>{"/etc/targets/*.json", "/abs/x.yml"});
+  CHECK(slow.file_discovery[0].refresh_interval == Minutes(5));
+}
+
+TEST_CASE("a timeout is cut to a shorter interval", "[narthex][config]") {
+  const Config config =
+      Parse("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: x\n");
+  CHECK(config.jobs[0].timeout == Seconds(1));
+}
+
+TEST_CASE("relabel rules have Prometheus's defaults", "[narthex][config]") {
+  const Config config = Parse(R"(
+scrape_configs:
+  - job_name: x
+    relabel_configs:
+      - source_labels: [__address__]
+        target_label: host
+    metric_relabel_configs:
+      - {source_labels: [__name__], regex: 'go_.*', action: Drop}
+)");
+  const scrape::RelabelRule& rule = config.jobs[0].relabel.at(0);
+  CHECK(rule.separator == ";");
+  CHECK(rule.regex == "(.*)");
+  CHECK(rule.replacement == "$1");
+  CHECK(rule.action == scrape::RelabelAction::kReplace);
+  CHECK(config.jobs[0].metric_relabel.at(0).action ==
+        scrape::RelabelAction::kDrop);
+}
+
+TEST_CASE("external labels take from the environment", "[narthex][config]") {
+  setenv("NARTHEX_TEST_ZONE", "eu", 1);
+  const Config config = Parse(
+      "global: {external_labels: {a: 'x-$NARTHEX_TEST_ZONE', "
+      "b: '${NARTHEX_TEST_ZONE}y', c: 'a$$b', d: '$NARTHEX_TEST_NONE'}}");
+  CHECK(config.global.external_labels.ToString() ==
+        R"({a="x-eu", b="euy", c="a$b"})");
+}
+
+TEST_CASE("mistakes are told with file, line and column", "[narthex][config]") {
+  CHECK(ErrorOf("global:\n  scrape_intervall: 5s\n") ==
+        "p.yml:2:3: unknown key \"scrape_intervall\" in global; did you mean "
+        "\"scrape_interval\"?");
+  CHECK(ErrorOf("scrape_configs:\n- job_name: a\n  job_name: b\n") ==
+        "p.yml:3:3: \"job_name\" is already set in line 2");
+  CHECK(ErrorOf("scrape_configs:\n- job_name: a\n- job_name: a\n") ==
+        "p.yml:3:3: found multiple scrape configs with job name \"a\"");
+  CHECK(ErrorOf("scrape_configs:\n- metrics_path: /x\n") ==
+        "p.yml:2:3: job_name is empty");
+  CHECK(ErrorOf("scrape_configs:\n- job_name: a\n  scrape_interval: soon\n") ==
+        "p.yml:3:20: scrape_interval: not a valid duration string: \"soon\"");
+  CHECK(ErrorOf("global: {scrape_interval: 5s, scrape_timeout: 6s}")
+            .find("timeout greater than scrape interval") != std::string::npos);
+  CHECK(ErrorOf("scrape_configs:\n- job_name: a\n  relabel_configs:\n"
+                "  - regex: '('\n    target_label: x\n")
+            .substr(0, 10) == "p.yml:4:5:");
+  CHECK(ErrorOf("scrape_configs:\n- job_name: a\n  static_configs:\n"
+                "  - target: [x]\n") ==
+        "p.yml:4:5: unknown key \"target\" in target group; did you mean "
+        "\"targets\"?");
+}
+
+TEST_CASE("what does not work yet is refused, not ignored",
+          "[narthex][config]") {
+  CHECK(ErrorOf("rule_files: [a.yml]") ==
+        "p.yml:1:1: \"rule_files\" is not supported by narthex yet");
+  CHECK(ErrorOf("scrape_configs:\n- job_name: k\n  kubernetes_sd_configs:\n"
+                "  - role: pod\n") ==
+        "p.yml:3:3: \"kubernetes_sd_configs\" is not supported by narthex yet");
+  CHECK_FALSE(
+      ParseConfig("global: {scrape_native_histograms: true}", "p.yml").ok());
+  CHECK(ParseConfig("rule_files: []\nglobal: {scrape_native_histograms: off}",
+                    "p.yml")
+            .ok());
+}
+
+TEST_CASE("a printed configuration reads back as the same",
+          "[narthex][config]") {
+  const Config config = Parse(R"(
+global: {scrape_interval: 15s, external_labels: {zone: "on", odd: "a: b\n"}}
+scrape_configs:
+  - job_name: 'a job'
+    static_configs: [{targets: ['[::1]:80', 'x:1'], labels: {v: '1.0'}}]
+    relabel_configs: [{action: labeldrop, regex: 'tmp_(.*)'}]
+    file_sd_configs: [{files: [/a/b.yml]}]
+    params: {q: [a, '']}
+    body_size_limit: 1MB
+    scrape_fallback_protocol: PrometheusText0.0.4
+)");
+  const std::string text = FormatConfig(config);
+  INFO(text);
+  const Config again = Parse(text);
+  CHECK(again.jobs == config.jobs);
+  CHECK(again.global.external_labels == config.global.external_labels);
+  CHECK(FormatConfig(again) == text);
+}
+
+TEST_CASE("secrets are not printed", "[narthex][config]") {
+  const std::string text = FormatConfig(Parse(R"(
+scrape_configs:
+  - job_name: x
+    authorization: {credentials: hunter2}
+  - job_name: y
+    basic_auth: {username: u, password: hunter3}
+    http_headers: {X-Key: {secrets: [hunter4]}}
+)"));
+  CHECK(text.find("hunter") == std::string::npos);
+  CHECK(text.find("credentials: <secret>") != std::string::npos);
+}
+
+TEST_CASE("target files are lists of groups", "[narthex][config]") {
+  auto groups = DecodeTargetYaml(
+      "- targets: [a:1, b:2]\n  labels: {job: x}\n- targets: []\n", "t.yml");
+  REQUIRE(groups.ok());
+  REQUIRE(groups->size() == 2);
+  CHECK((*groups)[0].targets.size() == 2);
+  CHECK(DecodeTargetYaml("", "t.yml")->empty());
+  const auto bad = DecodeTargetYaml("- targets: [a]\n  lables: {}\n", "t.yml");
+  CHECK(Message(bad.status()) ==
+        "t.yml:2:3: unknown key \"lables\" in target group; did you mean "
+        "\"labels\"?");
+  CHECK_FALSE(DecodeTargetYaml("targets: [a]", "t.yml").ok());
+}
+
+TEST_CASE("a configuration is loaded through the Env", "[narthex][config]") {
+  const auto env = NewMemEnv();
+  REQUIRE(env->WriteFileAtomically("p.yml", "scrape_configs: []\n").ok());
+  CHECK(LoadConfig(*env, "p.yml").ok());
+  CHECK(LoadConfig(*env, "none.yml").status().code() ==
+        absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace narthex
