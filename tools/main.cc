@@ -24,6 +24,7 @@ const std::vector<Verb> kVerbs = {
     {"tsdb", AddTsdbDump},
     {"tsdb", AddTsdbDumpOpenMetrics},
     {"tsdb", AddTsdbCreateBlocksFrom},
+    {"check", AddCheckMetrics},
 };
 
 struct Group {

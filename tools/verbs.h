@@ -21,4 +21,6 @@ void AddTsdbDump(CLI::App& parent, int& exit_code);
 void AddTsdbDumpOpenMetrics(CLI::App& parent, int& exit_code);
 void AddTsdbCreateBlocksFrom(CLI::App& parent, int& exit_code);
 
+void AddCheckMetrics(CLI::App& parent, int& exit_code);
+
 }  // namespace narthex::tools
