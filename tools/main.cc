@@ -1,6 +1,7 @@
 // `narthex`: promtool's verbs and the server in one binary.
 
 #include <CLI/CLI.hpp>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +39,19 @@ constexpr Group kGroups[] = {
     {"promql", "Work on PromQL expressions"},
 };
 
+// What is wrong with the command line.
+std::string Mistake(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining(/*recurse=*/true);
+  if (error.get_name() == "RequiredError" && !rest.empty()) {
+    return StrCat("expected command but got \"", rest.front(), "\"");
+  }
+  std::string text = error.what();
+  while (!text.empty() && (text.back() == '.' || text.back() == '\n')) {
+    text.pop_back();
+  }
+  return text;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Prometheus in one binary: scrape, store, query, look inside.");
   app.name("narthex");
@@ -62,8 +76,8 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? kSuccess : kFailure;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    return Fail(StrCat("narthex: error: ", Mistake(app, e), ", try --help"));
   }
   if (!Flush() && exit_code == kSuccess) exit_code = kFailure;
   return exit_code;

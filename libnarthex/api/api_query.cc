@@ -39,10 +39,6 @@ class Turn {
   bool ok_ = false;
 };
 
-ApiError TimedOut(std::string_view where) {
-  return {ErrorType::kTimeout, StrCat("query timed out in ", where)};
-}
-
 // timeout and lookback_delta.
 ApiError ReadQueryOptions(const Call& call, promql::QueryOptions& out,
                           bool& already_over) {
@@ -128,11 +124,15 @@ ApiError Run(Call& call, size_t limit, TimeRange range, Duration step) {
                "\" for range query, must be Scalar or instant Vector"));
   }
 
-  if (already_over) return TimedOut("query queue");
+  if (already_over) {
+    return InvalidParameter("query", "context deadline exceeded");
+  }
   Duration patience = engine.options().timeout;
   if (options.timeout.ms != 0) patience = std::min(patience, options.timeout);
   const Turn turn(call.context, patience);
-  if (!turn.ok()) return TimedOut("query queue");
+  if (!turn.ok()) {
+    return {ErrorType::kTimeout, "query timed out in query queue"};
+  }
 
   tsdb::Db& store = call.narthex().storage();
   auto result =

@@ -97,7 +97,8 @@ Stats Db::Impl::MakeStats(size_t limit) {
   for (const MemPostings::PairCount& pair : head->PairCounts()) {
     PerName& name = names[pair.name];
     ++name.values;
-    name.bytes += hold->SymbolText(pair.value).size();
+    // As Prometheus counts: a value once for every series that has it.
+    name.bytes += hold->SymbolText(pair.value).size() * pair.series;
     const std::string value = text(pair.value);
     if (pair.name == metric_name) {
       stats.series_by_metric.push_back({value, pair.series});
