@@ -26,6 +26,9 @@ const std::vector<Verb> kVerbs = {
     {"tsdb", AddTsdbDumpOpenMetrics},
     {"tsdb", AddTsdbCreateBlocksFrom},
     {"check", AddCheckMetrics},
+    {"test", AddTestPromql},
+    {"promql", AddPromqlFormat},
+    {"promql", AddPromqlParse},
 };
 
 struct Group {

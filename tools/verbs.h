@@ -22,5 +22,8 @@ void AddTsdbDumpOpenMetrics(CLI::App& parent, int& exit_code);
 void AddTsdbCreateBlocksFrom(CLI::App& parent, int& exit_code);
 
 void AddCheckMetrics(CLI::App& parent, int& exit_code);
+void AddTestPromql(CLI::App& parent, int& exit_code);
+void AddPromqlFormat(CLI::App& parent, int& exit_code);
+void AddPromqlParse(CLI::App& parent, int& exit_code);
 
 }  // namespace narthex::tools
