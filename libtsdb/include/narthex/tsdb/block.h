@@ -20,7 +20,7 @@
 namespace narthex::tsdb {
 
 struct BlockStats {
-  uint64_t samples = 0; // floats and histograms
+  uint64_t samples = 0;  // floats and histograms
   uint64_t float_samples = 0;
   uint64_t histogram_samples = 0;
   uint64_t series = 0;
@@ -44,52 +44,54 @@ struct BlockMeta {
   Timestamp min_time = 0;
   Timestamp max_time = 0;
   BlockStats stats = {};
-  int level = 0;                         // compactions that it went through
-  std::vector<std::string> sources = {}; // the head blocks in it
-  std::vector<BlockParent> parents = {}; // what it was made of, directly
-  std::vector<std::string> hints = {};   // sorted
-  bool deletable = false;                // a compaction found nothing in it
-  bool failed = false;                   // not to be compacted again
+  int level = 0;                          // compactions that it went through
+  std::vector<std::string> sources = {};  // the head blocks in it
+  std::vector<BlockParent> parents = {};  // what it was made of, directly
+  std::vector<std::string> hints = {};    // sorted
+  bool deletable = false;                 // a compaction found nothing in it
+  bool failed = false;                    // not to be compacted again
   // The file as it was read, so that keys unknown to us survive a rewrite.
   std::string json = {};
 
   bool HasHint(std::string_view hint) const;
-  void AddHint(std::string_view hint); // keeps them sorted, once each
+  void AddHint(std::string_view hint);  // keeps them sorted, once each
 };
 
 struct BlockInfo {
   BlockMeta meta = {};
   std::string dir = {};
-  uint64_t bytes = 0; // of all its files
+  uint64_t bytes = 0;  // of all its files
 };
 
 // The blocks directly below `dir`, sorted by min_time.  Directories whose name
 // is no ULID are not blocks; one whose meta.json can't be read is left out and
 // named in `problems` (if given).
-absl::StatusOr<std::vector<BlockInfo>>
-ListBlocks(Env &env, const std::string &dir,
-           std::vector<std::string> *problems = nullptr);
+absl::StatusOr<std::vector<BlockInfo>> ListBlocks(
+    Env &env, const std::string &dir,
+    std::vector<std::string> *problems = nullptr);
 
 // What `tsdb analyze` prints, computed over one block.
 struct BlockAnalysis {
   using Count = std::pair<std::string, uint64_t>;
   BlockMeta meta = {};
-  uint64_t series = 0; // matching, if there were matchers
+  uint64_t series = 0;  // matching, if there were matchers
   uint64_t label_names = 0;
   uint64_t postings_unique_pairs = 0;
   uint64_t postings_total = 0;
   // Each sorted by count, greatest first, then by text; at most `limit` long.
-  std::vector<Count> uncovered_pairs = {}; // time without samples, ms
+  std::vector<Count> uncovered_pairs = {};  // time without samples, ms
   std::vector<Count> uncovered_names = {};
-  std::vector<Count> frequent_pairs = {};   // series having the pair
-  std::vector<Count> name_bytes = {};       // bytes of a name's values
-  std::vector<Count> name_cardinality = {}; // values of a name
-  std::vector<Count> metric_series = {};    // series of a metric
+  std::vector<Count> frequent_pairs = {};    // series having the pair
+  std::vector<Count> name_bytes = {};        // bytes of a name's values
+  std::vector<Count> name_cardinality = {};  // values of a name
+  std::vector<Count> metric_series = {};     // series of a metric
   // Of the chunks (only if asked for).
   struct ChunkSpread {
-    std::vector<uint32_t> samples = {}; // of every float chunk
+    std::vector<uint32_t> samples = {};  // of every float chunk
     std::vector<uint32_t> bytes = {};
-    uint64_t chunks = 0;
+    std::vector<uint32_t> histogram_samples = {};  // of every histogram chunk
+    std::vector<uint32_t> histogram_bytes = {};
+    uint64_t chunks = 0;  // of both kinds
     uint64_t histogram_chunks = 0;
   };
   ChunkSpread chunks = {};
@@ -105,4 +107,4 @@ struct AnalyzeOptions {
 absl::StatusOr<BlockAnalysis> AnalyzeBlock(Env &env, const std::string &dir,
                                            const AnalyzeOptions &options = {});
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb
