@@ -65,9 +65,12 @@ function(narthex_target_defaults target)
   endif()
 endfunction()
 
-# narthex_sources(<library> <room> <file>...): implementation files of a room.
+# narthex_sources(<library> <room> <file>...): implementation files of a room,
+# a folder of the calling directory.
 function(narthex_sources library room)
-  list(TRANSFORM ARGN PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/${room}/")
+  cmake_path(ABSOLUTE_PATH room NORMALIZE)  # "." is a room too
+  string(REGEX REPLACE "/$" "" room "${room}")
+  list(TRANSFORM ARGN PREPEND "${room}/")
   set_property(GLOBAL APPEND PROPERTY NARTHEX_${library}_SOURCES ${ARGN})
 endfunction()
 

@@ -1,0 +1,111 @@
+#include <utility>
+
+#include "libnarthex/testing/series_notation.h"
+#include "narthex/base/status.h"
+#include "narthex/testing/testing.h"
+
+namespace narthex::testing {
+namespace {
+
+std::vector<std::string_view> Lines(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+Timestamp NewestOf(const SeriesData& series) {
+  Timestamp newest = kMinTime;
+  if (!series.floats.empty()) newest = series.floats.back().t;
+  if (!series.histograms.empty()) {
+    newest = std::max(newest, series.histograms.back().first);
+  }
+  return newest;
+}
+
+absl::Status Duplicate(const Labels& labels, Timestamp t) {
+  return InvalidArgument(StrCat("duplicate sample for timestamp ", t.ms, " of ",
+                                labels.ToMetricString()));
+}
+
+}  // namespace
+
+absl::Status TestStore::Load(Duration step, std::string_view lines,
+                             int first_line) {
+  NARTHEX_ASSIGN_OR_RETURN(std::vector<SeriesData> read,
+                           ReadSeries(Lines(lines), step, first_line));
+  // Of a series that stands there twice, the last line counts.
+  std::map<Labels, SeriesData> unique;
+  for (SeriesData& series : read) {
+    Labels labels = series.labels;
+    unique[std::move(labels)] = std::move(series);
+  }
+  for (auto& [labels, series] : unique) {
+    NARTHEX_RETURN_IF_ERROR(Append(std::move(series)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TestStore::Append(SeriesData series) {
+  Changed();
+  SeriesData& all = series_[series.labels];
+  all.labels = series.labels;
+  const Timestamp newest = NewestOf(all);
+  const size_t old_floats = all.floats.size();
+  Timestamp last = newest;
+  for (size_t i = 0; i < series.floats.size(); ++i) {
+    const Sample& sample = series.floats[i];
+    if (sample.t <= last) {
+      // Said twice is said once.
+      if (old_floats > 0 && sample.t == all.floats[old_floats - 1].t &&
+          Bits(sample.v) == Bits(all.floats[old_floats - 1].v)) {
+        continue;
+      }
+      if (sample.t == last) return Duplicate(series.labels, sample.t);
+      return InvalidArgument(StrCat("out of order sample at ", sample.t.ms,
+                                    " of ", series.labels.ToMetricString()));
+    }
+    last = sample.t;
+    all.floats.push_back(sample);
+    if (series.start_times.empty() && all.start_times.empty()) continue;
+    all.start_times.resize(all.floats.size());
+    if (!series.start_times.empty()) {
+      all.start_times.back() = series.start_times[i];
+    }
+  }
+  last = newest;
+  for (auto& [t, histogram] : series.histograms) {
+    if (t <= last) return Duplicate(series.labels, t);
+    if (absl::Status valid = histogram.Validate(); !valid.ok()) return valid;
+    last = t;
+    all.histograms.emplace_back(t, std::move(histogram));
+  }
+  return absl::OkStatus();
+}
+
+void TestStore::Clear() {
+  series_.clear();
+  Changed();
+}
+
+void TestStore::Changed() {
+  absl::MutexLock lock(&mu_);
+  view_.reset();
+}
+
+absl::StatusOr<std::unique_ptr<Querier>> TestStore::NewQuerier(
+    TimeRange range) {
+  absl::MutexLock lock(&mu_);
+  if (view_ == nullptr) {
+    std::vector<SeriesData> rows;
+    rows.reserve(series_.size());
+    for (const auto& [labels, series] : series_) rows.push_back(series);
+    view_ = NewMemoryQueryable(std::move(rows));
+  }
+  return view_->NewQuerier(range);
+}
+
+}  // namespace narthex::testing
