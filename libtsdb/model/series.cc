@@ -63,6 +63,16 @@ void AddHistogram(Timestamp t, const FloatHistogram& h, HistogramColumn& out) {
   out.points.push_back(point);
 }
 
+std::span<const Sample> FloatsIn(const SeriesData& row, TimeRange range) {
+  const auto begin = std::partition_point(
+      row.floats.begin(), row.floats.end(),
+      [range](const Sample& sample) { return sample.t < range.min; });
+  const auto end = std::partition_point(
+      begin, row.floats.end(),
+      [range](const Sample& sample) { return sample.t <= range.max; });
+  return {begin, end};
+}
+
 using Rows = std::shared_ptr<const std::vector<SeriesData>>;
 
 class MemorySet final : public SeriesSet {
@@ -86,17 +96,16 @@ class MemorySet final : public SeriesSet {
     out.Clear();
     const SeriesData& row = Row(i);
     const bool with_start = start_times_ && !row.start_times.empty();
-    NARTHEX_RETURN_IF_ERROR(out.Reserve(row.floats.size()));
+    const std::span<const Sample> floats = FloatsIn(row, range);
+    const auto first = static_cast<size_t>(floats.data() - row.floats.data());
+    NARTHEX_RETURN_IF_ERROR(out.Reserve(floats.size()));
     if (with_start) NARTHEX_RETURN_IF_ERROR(out.ReserveStartTimes());
-    size_t n = 0;
-    for (size_t k = 0; k < row.floats.size(); ++k) {
-      if (!range.Contains(row.floats[k].t)) continue;
-      out.mutable_t()[n] = row.floats[k].t;
-      out.mutable_v()[n] = row.floats[k].v;
-      if (with_start) out.mutable_st()[n] = row.start_times[k];
-      ++n;
+    for (size_t k = 0; k < floats.size(); ++k) {
+      out.mutable_t()[k] = floats[k].t;
+      out.mutable_v()[k] = floats[k].v;
+      if (with_start) out.mutable_st()[k] = row.start_times[first + k];
     }
-    out.SetSize(n);
+    out.SetSize(floats.size());
     for (const auto& [t, h] : row.histograms) {
       if (range.Contains(t)) AddHistogram(t, h, out.mutable_histograms());
     }
@@ -108,9 +117,9 @@ class MemorySet final : public SeriesSet {
                                   LatestSample& out) const override {
     NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
     bool found = false;
-    for (const Sample& sample : Row(i).floats) {
-      if (!range.Contains(sample.t)) continue;
-      out = {sample.t, sample.v, false};
+    const std::span<const Sample> floats = FloatsIn(Row(i), range);
+    if (!floats.empty()) {
+      out = {floats.back().t, floats.back().v, false};
       found = true;
     }
     for (const auto& [t, h] : Row(i).histograms) {
@@ -217,8 +226,7 @@ class MemoryQuerier final : public Querier {
 
  private:
   static bool HasSamples(const SeriesData& row, TimeRange range) {
-    return std::any_of(row.floats.begin(), row.floats.end(),
-                       [&](const Sample& s) { return range.Contains(s.t); }) ||
+    return !FloatsIn(row, range).empty() ||
            std::any_of(row.histograms.begin(), row.histograms.end(),
                        [&](const auto& h) { return range.Contains(h.first); });
   }
