@@ -88,31 +88,24 @@ absl::Status Db::Impl::MergeBlocks() {
     if (plan.empty()) return absl::OkStatus();
     std::vector<std::shared_ptr<const BlockSource>> sources;
     for (const size_t i : plan) sources.push_back(loaded[i]);
-    NARTHEX_ASSIGN_OR_RETURN(
-        const std::optional<BlockMeta> merged,
-        CompactBlocks(MakeCompactOptions(), dir, std::move(sources)));
-    if (merged.has_value()) {
+    const absl::StatusOr<std::optional<BlockMeta>> merged =
+        CompactBlocks(MakeCompactOptions(), dir, std::move(sources));
+    const bool made = merged.ok() && merged->has_value();
+    if (made) {
       metrics.compactions.Inc();
-    } else {
-      for (const size_t i : plan) {  // all of their samples were deleted
-        NARTHEX_ASSIGN_OR_RETURN(BlockMeta meta,
-                                 ReadBlockMeta(*env, loaded[i]->where()));
-        meta.deletable = true;
-        NARTHEX_RETURN_IF_ERROR(WriteBlockMeta(*env, loaded[i]->where(), meta));
-      }
-      // Opened anew, they say so.
-      absl::MutexLock lock(&blocks_mu);
-      std::erase_if(blocks, [&](const auto& block) {
-        return std::any_of(plan.begin(), plan.end(),
-                           [&](size_t i) { return loaded[i] == block; });
-      });
     }
-    if (const absl::Status reloaded = Reload(); !reloaded.ok()) {
-      if (merged.has_value()) {
-        DeleteBlock(*env, JoinPath(dir, merged->ulid)).IgnoreError();
+    std::vector<std::string> changed;
+    if (!made) {
+      // Their meta.json says now that they are empty or can't be merged.
+      for (const size_t i : plan) changed.push_back(loaded[i]->where());
+    }
+    if (const absl::Status reloaded = Reload(changed); !reloaded.ok()) {
+      if (made) {
+        DeleteBlock(*env, JoinPath(dir, (*merged)->ulid)).IgnoreError();
       }
       return Annotate(reloaded, "reload blocks");
     }
+    if (!merged.ok()) return Annotate(merged.status(), "compact blocks");
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,8 +61,9 @@ struct Db::Impl {
   // --- db_reload.cc: blocks come and go.
 
   // Looks at the directory anew: opens new blocks, deletes those that were
-  // replaced or are out of retention.
-  absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
+  // replaced or are out of retention.  Those in `changed` are opened anew.
+  absl::Status Reload(std::span<const std::string> changed = {})
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   using Blocks = std::vector<std::shared_ptr<BlockReader>>;  // by min_time
   Blocks LoadedBlocks() const;
   // The end of the last block of samples that came in order; kMinMillis.

@@ -39,7 +39,7 @@ uint64_t Db::Impl::LogBytes() const {
   return wal.ok() ? *wal : 0;
 }
 
-absl::Status Db::Impl::Reload() {
+absl::Status Db::Impl::Reload(std::span<const std::string> changed) {
   metrics.reloads.Inc();
   NARTHEX_ASSIGN_OR_RETURN(const std::vector<std::string> dirs,
                            BlockDirs(*env, dir));
@@ -47,6 +47,7 @@ absl::Status Db::Impl::Reload() {
   for (const auto& block : LoadedBlocks()) {
     open.emplace(block->where(), block);
   }
+  for (const std::string& path : changed) open.erase(path);
   Blocks found;
   std::vector<std::pair<std::string, absl::Status>> damaged;
   for (const std::string& path : dirs) {
