@@ -49,6 +49,11 @@ void FillSeries(const ColumnBlock& block, size_t row, const StepGrid& grid,
     n += static_cast<size_t>(__builtin_popcountll(block.present(row)[w]));
   }
   const bool mixed = !block.histograms(row).empty();
+  if (!mixed && n == block.steps()) {
+    out.floats.resize(n);
+    for (size_t k = 0; k < n; ++k) out.floats[k] = {grid.At(k), values[k]};
+    return;
+  }
   if (!mixed) out.floats.reserve(n);
   ForEachBit(block.present(row), block.words(), [&](size_t k) {
     if (mixed && block.IsHistogram(row, k)) {

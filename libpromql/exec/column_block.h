@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -30,7 +31,11 @@ class ColumnBlock {
     words_ = (steps + 63) / 64;
     // A row begins on a whole word of bits, and is padded to it.
     stride_ = words_ == 1 ? steps : words_ * 64;
-    if (values_.size() < rows * stride_) values_.resize(rows * stride_);
+    if (values_ == nullptr || capacity_ < rows * stride_) {
+      // Lanes without a bit may hold anything that was there: no zeroing.
+      capacity_ = rows * stride_;
+      values_.reset(new double[capacity_]);
+    }
     present_.assign(rows * words_, 0);
     for (auto& row : histograms_) row.clear();
     histograms_.resize(rows);
@@ -43,9 +48,9 @@ class ColumnBlock {
   // Between the values of one row and those of the next.
   size_t stride() const { return stride_; }
 
-  double* values(size_t row) { return values_.data() + row * stride_; }
+  double* values(size_t row) { return values_.get() + row * stride_; }
   const double* values(size_t row) const {
-    return values_.data() + row * stride_;
+    return values_.get() + row * stride_;
   }
   uint64_t* present(size_t row) { return present_.data() + row * words_; }
   const uint64_t* present(size_t row) const {
@@ -94,8 +99,7 @@ class ColumnBlock {
     return n;
   }
   size_t bytes() const {
-    return values_.capacity() * sizeof(double) +
-           present_.capacity() * sizeof(uint64_t) +
+    return capacity_ * sizeof(double) + present_.capacity() * sizeof(uint64_t) +
            histograms_.capacity() * sizeof(std::vector<HistogramPtr>);
   }
 
@@ -114,7 +118,8 @@ class ColumnBlock {
 
  private:
   size_t first_ = 0, rows_ = 0, steps_ = 0, words_ = 0, stride_ = 0;
-  std::vector<double> values_;
+  std::unique_ptr<double[]> values_;
+  size_t capacity_ = 0;
   std::vector<uint64_t> present_;
   std::vector<std::vector<HistogramPtr>> histograms_;
   std::optional<Reservation> reservation_;

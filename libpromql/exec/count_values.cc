@@ -1,5 +1,6 @@
 // count_values(): how often every value occurs; values become label texts.
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -36,7 +37,9 @@ class CountValues final : public Operator {
     for (;;) {
       NARTHEX_ASSIGN_OR_RETURN(const bool more, input_->Next(block));
       if (!more) break;
-      for (size_t row = 0; row < block.rows(); ++row) CountRow(block, row);
+      for (size_t row = 0; row < block.rows(); ++row) {
+        NARTHEX_RETURN_IF_ERROR(CountRow(block, row));
+      }
     }
     input_->Finish();
     const std::span<SeriesRow> rows = scope().NewRows(groups_->size());
@@ -49,26 +52,34 @@ class CountValues final : public Operator {
 
  protected:
   absl::StatusOr<bool> Produce(ColumnBlock& out) override {
-    if (done_) return false;
-    done_ = true;
-    const size_t steps = node_.grid.steps;
-    out.Reset(0, rows_.size(), steps);
-    for (size_t g = 0; g < rows_.size(); ++g) {
-      for (size_t k = 0; k < steps; ++k) {
-        if (counts_[g][k] == 0) continue;
-        out.values(g)[k] = counts_[g][k];
-        SetBit(out.present(g), k);
+    if (next_ >= rows_.size()) return false;
+    const size_t rows =
+        std::min(rows_.size() - next_, scope().RowsPerBlock(node_.grid.steps));
+    out.Reset(next_, rows, node_.grid.steps);
+    for (size_t row = 0; row < rows; ++row) {
+      for (const Count& count : counts_[next_ + row]) {
+        double& v = out.values(row)[count.step];
+        v = TestBit(out.present(row), count.step) ? v + count.n : count.n;
+        SetBit(out.present(row), count.step);
       }
     }
-    counts_ = {};
+    next_ += rows;
     return true;
   }
 
  private:
-  void CountRow(const ColumnBlock& block, size_t row) {
+  // A value may be there at few steps of many: what is counted is kept as a
+  // list.
+  struct Count {
+    uint32_t step = 0;
+    uint32_t n = 0;
+  };
+
+  absl::Status CountRow(const ColumnBlock& block, size_t row) {
     const LabelRow labels = before_[block.first() + row].labels;
     // From a value's bits to its group; a series repeats few values.
-    absl::flat_hash_map<uint64_t, uint32_t> group_of_bits;
+    group_of_bits_.clear();
+    int64_t more = 0;
     ForEachBit(block.present(row), block.words(), [&](size_t k) {
       uint32_t group = 0;
       if (block.IsHistogram(row, k)) {
@@ -76,20 +87,25 @@ class CountValues final : public Operator {
       } else {
         const double v = block.values(row)[k];
         const auto [it, added] =
-            group_of_bits.try_emplace(std::bit_cast<uint64_t>(v), 0u);
+            group_of_bits_.try_emplace(std::bit_cast<uint64_t>(v), 0u);
         if (added) it->second = GroupOf(labels, FormatFloat(v, 'f'));
         group = it->second;
       }
-      ++counts_[group][k];
+      std::vector<Count>& counts = counts_[group];
+      if (!counts.empty() && counts.back().step == k) {
+        ++counts.back().n;
+      } else {
+        counts.push_back({static_cast<uint32_t>(k), 1});
+        ++more;
+      }
     });
+    return scope().CheckRoom(more);
   }
 
   uint32_t GroupOf(LabelRow labels, const std::string& value) {
     const SymbolId id = scope().symbols().Intern(value);
     const uint32_t group = groups_->Add(scope().WithLabel(labels, label_, id));
-    if (group == counts_.size()) {
-      counts_.emplace_back(node_.grid.steps, 0u);
-    }
+    if (group == counts_.size()) counts_.emplace_back();
     return group;
   }
 
@@ -98,9 +114,10 @@ class CountValues final : public Operator {
   SeriesRows before_, rows_;
   SymbolId label_ = 0;
   std::unique_ptr<GroupTable> groups_;
-  std::vector<std::vector<uint32_t>> counts_;  // of every group and step
+  std::vector<std::vector<Count>> counts_;  // of every group
+  absl::flat_hash_map<uint64_t, uint32_t> group_of_bits_;
   bool prepared_ = false;
-  bool done_ = false;
+  size_t next_ = 0;
 };
 
 }  // namespace

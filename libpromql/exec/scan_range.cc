@@ -229,6 +229,11 @@ class ScanRange final : public Operator {
       scope().CountDecoded(notes.decoded);
       largest = std::max(largest, notes.largest);
       const LabelRow labels = input_rows_[out.first() + row].labels;
+      if (notes.window_notes & kNeedsHistograms) {
+        return Unimplemented(StrCat(node_.call.function->name,
+                                    "() of native histograms is not "
+                                    "implemented"));
+      }
       if (notes.window_notes & kMixedFloatsHistograms) {
         scope().Warn(MixedSamplesText(scope().MetricName(labels)), at);
       }

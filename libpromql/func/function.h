@@ -100,6 +100,7 @@ struct SeriesWindows {
 enum WindowNote : uint32_t {
   kMixedFloatsHistograms = 1,  // dropped: floats and histograms in a window
   kIgnoredHistograms = 2,      // left out: histograms beside floats
+  kNeedsHistograms = 4,        // the answer is a histogram, which is not there
 };
 
 // Where the values go; presence bits are clear at first.

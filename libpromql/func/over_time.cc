@@ -4,11 +4,13 @@
 // window in order of time.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "libpromql/func/kahan.h"
 #include "libpromql/func/quantile.h"
+#include "libpromql/func/side_by_side.h"
 #include "libpromql/func/window_functions.h"
 
 namespace narthex::promql {
@@ -27,9 +29,9 @@ bool HasFloats(const SeriesWindows& in, size_t k, WindowOutput& out) {
 
 // For functions of floats or histograms, but not of both.
 bool OnlyFloats(const SeriesWindows& in, size_t k, WindowOutput& out) {
-  if (in.lo[k] == in.hi[k]) return false;
-  if (!HasHistograms(in, k)) return true;
-  out.notes |= kMixedFloatsHistograms;
+  const bool floats = in.lo[k] < in.hi[k];
+  if (!HasHistograms(in, k)) return floats;
+  out.notes |= floats ? kMixedFloatsHistograms : kNeedsHistograms;
   return false;
 }
 
@@ -58,34 +60,55 @@ bool WindowsOverlap(const SeriesWindows& in) {
   return total > 2 * in.v.size();
 }
 
-void Sum(const SeriesWindows& in, WindowScratch& scratch, WindowOutput& out) {
-  const bool exact = WindowsOverlap(in) && ExactPrefixSums(in.v, scratch.sums);
-  for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (!OnlyFloats(in, k, out)) continue;
-    if (exact) {
-      out.Set(k, scratch.sums[in.hi[k]] - scratch.sums[in.lo[k]]);
-      continue;
-    }
-    KahanSum sum;
-    for (uint32_t i = in.lo[k]; i < in.hi[k]; ++i) sum.Add(in.v[i]);
-    out.Set(k, std::isinf(sum.sum) ? sum.sum : sum.sum + sum.c);
-  }
-}
+// Fields: sum and compensation.
+struct SumKernel {
+  static constexpr size_t kFields = 2, kPairs = 4;
+  static constexpr uint32_t kFirst = 0;
 
-void Avg(const SeriesWindows& in, WindowScratch& scratch, WindowOutput& out) {
-  const bool exact = WindowsOverlap(in) && ExactPrefixSums(in.v, scratch.sums);
-  for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (!OnlyFloats(in, k, out)) continue;
-    if (exact) {
-      const double n = in.hi[k] - in.lo[k];
-      // Adding 0 turns -0 into 0, as adding the compensation does.
-      out.Set(k, (scratch.sums[in.hi[k]] - scratch.sums[in.lo[k]]) / n + 0.0);
-      continue;
-    }
-    KahanMean mean;
-    for (uint32_t i = in.lo[k]; i < in.hi[k]; ++i) mean.Add(in.v[i]);
-    out.Set(k, mean.Mean());
+  std::array<double, 2> Start(uint32_t) const { return {0, 0}; }
+  template <typename T>
+  void Step(std::array<T, 2>& s, T v, T) const {
+    KahanAdd(v, s[0], s[1]);
   }
+  void Finish(uint32_t k, const std::array<double, 2>& s) {
+    if (!mean) {
+      out.Set(k, std::isinf(s[0]) ? s[0] : s[0] + s[1]);
+      return;
+    }
+    if (std::isfinite(s[0])) {
+      const double n = in.hi[k] - in.lo[k];
+      out.Set(k, s[0] / n + s[1] / n);
+      return;
+    }
+    // It overflowed, or there are infinities: the mean goes another way.
+    KahanMean slow;
+    for (uint32_t i = in.lo[k]; i < in.hi[k]; ++i) slow.Add(in.v[i]);
+    out.Set(k, slow.Mean());
+  }
+
+  const SeriesWindows& in;
+  WindowOutput& out;
+  const bool mean;
+};
+
+template <bool kMean>
+void SumOrMean(const SeriesWindows& in, WindowScratch& scratch,
+               WindowOutput& out) {
+  std::vector<uint32_t>& steps = scratch.indices;
+  steps.clear();
+  for (uint32_t k = 0; k < in.grid.steps; ++k) {
+    if (OnlyFloats(in, k, out)) steps.push_back(k);
+  }
+  if (WindowsOverlap(in) && ExactPrefixSums(in.v, scratch.sums)) {
+    for (uint32_t k : steps) {
+      const double sum = scratch.sums[in.hi[k]] - scratch.sums[in.lo[k]];
+      // Adding 0 turns -0 into 0, as adding the compensation does.
+      out.Set(k, kMean ? sum / (in.hi[k] - in.lo[k]) + 0.0 : sum);
+    }
+    return;
+  }
+  SumKernel kernel{in, out, kMean};
+  SideBySide(kernel, in).Run(steps);
 }
 
 void CountSamples(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
@@ -262,23 +285,39 @@ void MedianDeviation(const SeriesWindows& in, WindowScratch& scratch,
   }
 }
 
-// Welford's recurrence, mean and squares compensated.
-template <bool kRoot>
-void Variance(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
-  for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (!HasFloats(in, k, out)) continue;
-    double count = 0;
-    KahanSum mean, squares;
-    for (uint32_t i = in.lo[k]; i < in.hi[k]; ++i) {
-      const double v = in.v[i];
-      ++count;
-      const double delta = v - (mean.sum + mean.c);
-      mean.Add(delta / count);
-      squares.Add(delta * (v - (mean.sum + mean.c)));
-    }
-    const double variance = (squares.sum + squares.c) / count;
-    out.Set(k, kRoot ? std::sqrt(variance) : variance);
+// Welford's recurrence, mean and squares compensated.  Fields: count, mean and
+// its compensation, squares and theirs.
+struct VarianceKernel {
+  static constexpr size_t kFields = 5, kPairs = 2;
+  static constexpr uint32_t kFirst = 0;
+
+  std::array<double, 5> Start(uint32_t) const { return {}; }
+  template <typename T>
+  void Step(std::array<T, 5>& s, T v, T) const {
+    s[0] += 1.0;
+    const T delta = v - (s[1] + s[2]);
+    KahanAdd(T(delta / s[0]), s[1], s[2]);
+    KahanAdd(T(delta * (v - (s[1] + s[2]))), s[3], s[4]);
   }
+  void Finish(uint32_t k, const std::array<double, 5>& s) {
+    const double variance = (s[3] + s[4]) / s[0];
+    out.Set(k, root ? std::sqrt(variance) : variance);
+  }
+
+  WindowOutput& out;
+  const bool root;
+};
+
+template <bool kRoot>
+void Variance(const SeriesWindows& in, WindowScratch& scratch,
+              WindowOutput& out) {
+  std::vector<uint32_t>& steps = scratch.indices;
+  steps.clear();
+  for (uint32_t k = 0; k < in.grid.steps; ++k) {
+    if (HasFloats(in, k, out)) steps.push_back(k);
+  }
+  VarianceKernel kernel{out, kRoot};
+  SideBySide(kernel, in).Run(steps);
 }
 
 }  // namespace
@@ -286,9 +325,9 @@ void Variance(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
 WindowFunction FindOverTimeFunction(FunctionId id) {
   switch (id) {
     case FunctionId::kSumOverTime:
-      return &Sum;
+      return &SumOrMean<false>;
     case FunctionId::kAvgOverTime:
-      return &Avg;
+      return &SumOrMean<true>;
     case FunctionId::kCountOverTime:
       return &CountSamples;
     case FunctionId::kPresentOverTime:

@@ -66,7 +66,12 @@ void Extrapolated(const SeriesWindows& in, WindowScratch& scratch,
       continue;
     }
     const uint32_t lo = in.lo[k], hi = in.hi[k];
-    if (hi - lo < 2) continue;
+    if (hi - lo < 2) {
+      if (in.histograms != nullptr && in.hist_hi[k] - in.hist_lo[k] >= 2) {
+        out.notes |= kNeedsHistograms;
+      }
+      continue;
+    }
     double difference = in.v[hi - 1] - in.v[lo];
     if (kCounter && !resets.empty()) {
       // Windows move forward only, and so does their first reset.
@@ -97,7 +102,11 @@ void LastTwo(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
             in.hist_hi[k] - in.hist_lo[k] >= 2 &&
             (hi == lo ||
              in.histograms->points[in.hist_hi[k] - 2].t > in.t[hi - 1]);
-        if (!two_histograms && hi > lo) out.notes |= kMixedFloatsHistograms;
+        if (two_histograms) {
+          out.notes |= kNeedsHistograms;
+        } else if (hi > lo) {
+          out.notes |= kMixedFloatsHistograms;
+        }
         continue;
       }
     }

@@ -1,53 +1,15 @@
 // deriv, predict_linear, double_exponential_smoothing: every window is walked
 // anew, as sums of floats can't be slid exactly.
 
+#include <array>
 #include <cmath>
 #include <limits>
 
-#include "libpromql/func/kahan.h"
+#include "libpromql/func/side_by_side.h"
 #include "libpromql/func/window_functions.h"
 
 namespace narthex::promql {
 namespace {
-
-struct Line {
-  double slope = 0;
-  double intercept = 0;
-};
-
-// Least squares over the window; x counts in seconds from `origin`.
-Line Fit(const SeriesWindows& in, size_t k, int64_t origin) {
-  const uint32_t lo = in.lo[k], hi = in.hi[k];
-  const double first = in.v[lo];
-  bool constant = true;
-  double n = 0;
-  KahanSum x_sum, y_sum, xy_sum, x2_sum;
-  for (uint32_t i = lo; i < hi; ++i) {
-    const double y = in.v[i];
-    if (constant && i > lo && y != first) constant = false;
-    ++n;
-    const double x = static_cast<double>(in.t[i].ms - origin) / 1e3;
-    x_sum.Add(x);
-    y_sum.Add(y);
-    xy_sum.Add(x * y);
-    x2_sum.Add(x * x);
-  }
-  if (constant) {
-    if (std::isinf(first)) {
-      const double nan = std::numeric_limits<double>::quiet_NaN();
-      return {nan, nan};
-    }
-    return {0, first};
-  }
-  const double sx = x_sum.sum + x_sum.c;
-  const double sy = y_sum.sum + y_sum.c;
-  const double sxy = xy_sum.sum + xy_sum.c;
-  const double sx2 = x2_sum.sum + x2_sum.c;
-  const double covariance = sxy - sx * sy / n;
-  const double variance = sx2 - sx * sx / n;
-  const double slope = covariance / variance;
-  return {slope, sy / n - slope * sx / n};
-}
 
 bool HasHistograms(const SeriesWindows& in, size_t k) {
   return in.histograms != nullptr && in.hist_lo[k] < in.hist_hi[k];
@@ -60,43 +22,98 @@ bool EnoughFloats(const SeriesWindows& in, size_t k, WindowOutput& out) {
   return floats >= 2;
 }
 
-void Deriv(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
-  for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (!EnoughFloats(in, k, out)) continue;
-    out.Set(k, Fit(in, k, in.t[in.lo[k]].ms).slope);
-  }
-}
+// Least squares; x counts in seconds from an origin of the window's own.
+// Fields: the origin in ms, the first y, whether y varies, n, and four
+// compensated sums: x, y, xy, x*x.
+struct LineKernel {
+  static constexpr size_t kFields = 12, kPairs = 2;
+  static constexpr uint32_t kFirst = 0;
 
-void PredictLinear(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
-  for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (!EnoughFloats(in, k, out)) continue;
-    const Line line = Fit(in, k, in.grid.At(k));
-    out.Set(k, line.slope * in.param[k] + line.intercept);
+  std::array<double, 12> Start(uint32_t k) const {
+    const int64_t origin = predicts ? in.grid.At(k) : in.t[in.lo[k]].ms;
+    return {static_cast<double>(origin), in.v[in.lo[k]]};
   }
-}
-
-// The factors (param, param2) were checked by the operator.
-void DoubleExponentialSmoothing(const SeriesWindows& in, WindowScratch&,
-                                WindowOutput& out) {
-  for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (!EnoughFloats(in, k, out)) continue;
-    const double sf = in.param[k], tf = in.param2[k];
-    const uint32_t lo = in.lo[k], hi = in.hi[k];
-    double before = 0, level = in.v[lo];
-    double trend = in.v[lo + 1] - in.v[lo];
-    for (uint32_t i = lo + 1; i < hi; ++i) {
-      const double x = sf * in.v[i];
-      if (i > lo + 1) {
-        const double moved = tf * (level - before);
-        const double kept = (1 - tf) * trend;
-        trend = moved + kept;
-      }
-      const double y = (1 - sf) * (level + trend);
-      before = level;
-      level = x + y;
+  template <typename T>
+  void Step(std::array<T, 12>& s, T y, T t) const {
+    s[2] = Select(y != s[1], T{} + 1.0, s[2]);
+    s[3] += 1.0;
+    // Milliseconds are exact in a double, and so is their difference.
+    const T x = (t - s[0]) / 1e3;
+    KahanAdd(x, s[4], s[5]);
+    KahanAdd(y, s[6], s[7]);
+    KahanAdd(T(x * y), s[8], s[9]);
+    KahanAdd(T(x * x), s[10], s[11]);
+  }
+  void Finish(uint32_t k, const std::array<double, 12>& s) {
+    double slope = 0, intercept = s[1];
+    if (s[2] != 0) {
+      const double n = s[3];
+      const double sx = s[4] + s[5], sy = s[6] + s[7];
+      const double covariance = s[8] + s[9] - sx * sy / n;
+      const double variance = s[10] + s[11] - sx * sx / n;
+      slope = covariance / variance;
+      intercept = sy / n - slope * sx / n;
+    } else if (std::isinf(intercept)) {
+      slope = intercept = std::numeric_limits<double>::quiet_NaN();
     }
-    out.Set(k, level);
+    out.Set(k, predicts ? slope * in.param[k] + intercept : slope);
   }
+
+  const SeriesWindows& in;
+  WindowOutput& out;
+  const bool predicts;  // x from the step's time, else from the first sample's
+};
+
+// Fields: the level before, the level, the trend, and the two factors, which
+// were checked by the operator.
+struct SmoothingKernel {
+  static constexpr size_t kFields = 5, kPairs = 4;
+  static constexpr uint32_t kFirst = 2;
+
+  std::array<double, 5> Start(uint32_t k) const {
+    const uint32_t lo = in.lo[k];
+    const double sf = in.param[k], first = in.v[lo], second = in.v[lo + 1];
+    const double trend = second - first;
+    const double x = sf * second;
+    const double y = (1 - sf) * (first + trend);
+    return {first, x + y, trend, sf, in.param2[k]};
+  }
+  template <typename T>
+  void Step(std::array<T, 5>& s, T v, T) const {
+    const T x = s[3] * v;
+    const T moved = s[4] * (s[1] - s[0]);
+    const T kept = (1.0 - s[4]) * s[2];
+    s[2] = moved + kept;
+    const T y = (1.0 - s[3]) * (s[1] + s[2]);
+    s[0] = s[1];
+    s[1] = x + y;
+  }
+  void Finish(uint32_t k, const std::array<double, 5>& s) { out.Set(k, s[1]); }
+
+  const SeriesWindows& in;
+  WindowOutput& out;
+};
+
+std::span<const uint32_t> StepsWithFloats(const SeriesWindows& in,
+                                          WindowScratch& scratch,
+                                          WindowOutput& out) {
+  scratch.indices.clear();
+  for (uint32_t k = 0; k < in.grid.steps; ++k) {
+    if (EnoughFloats(in, k, out)) scratch.indices.push_back(k);
+  }
+  return scratch.indices;
+}
+
+template <bool kPredicts>
+void Line(const SeriesWindows& in, WindowScratch& scratch, WindowOutput& out) {
+  LineKernel kernel{in, out, kPredicts};
+  SideBySide(kernel, in).Run(StepsWithFloats(in, scratch, out));
+}
+
+void DoubleExponentialSmoothing(const SeriesWindows& in, WindowScratch& scratch,
+                                WindowOutput& out) {
+  SmoothingKernel kernel{in, out};
+  SideBySide(kernel, in).Run(StepsWithFloats(in, scratch, out));
 }
 
 }  // namespace
@@ -104,9 +121,9 @@ void DoubleExponentialSmoothing(const SeriesWindows& in, WindowScratch&,
 WindowFunction FindRegressionFunction(FunctionId id) {
   switch (id) {
     case FunctionId::kDeriv:
-      return &Deriv;
+      return &Line<false>;
     case FunctionId::kPredictLinear:
-      return &PredictLinear;
+      return &Line<true>;
     case FunctionId::kDoubleExponentialSmoothing:
       return &DoubleExponentialSmoothing;
     default:
