@@ -22,6 +22,7 @@ const std::vector<Verb> kVerbs = {
     {nullptr, AddServe},
     {nullptr, AddQuery},
     {"tsdb", AddTsdbList},
+    {"tsdb", AddTsdbAnalyze},
     {"tsdb", AddTsdbDump},
     {"tsdb", AddTsdbDumpOpenMetrics},
     {"tsdb", AddTsdbCreateBlocksFrom},

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "narthex/model/labels.h"
+
 namespace narthex::api {
 namespace {
 
@@ -120,6 +122,11 @@ void AppendFloat(std::string& out, double v) {
   }
   const double size = std::fabs(v);
   const bool exponent = size != 0 && (size < 1e-6 || size >= 1e21);
+  if (size >= 0x1p53 && !exponent) {
+    // Go shows the shortest digits, then zeros; to_chars all that are exact.
+    out += FormatFloat(v, 'f');
+    return;
+  }
   char buffer[64];
   const auto end = std::to_chars(buffer, buffer + sizeof(buffer), v,
                                  exponent ? std::chars_format::scientific

@@ -28,6 +28,8 @@ TEST_CASE("sample values are written as Go's FormatFloat has them",
   CHECK(SampleText(0.1) == "\"0.1\"");
   CHECK(SampleText(100000) == "\"100000\"");
   CHECK(SampleText(1e20) == "\"100000000000000000000\"");
+  CHECK(SampleText(0x1p64) == "\"18446744073709552000\"");
+  CHECK(SampleText(-0x1p53) == "\"-9007199254740992\"");
   CHECK(SampleText(1e21) == "\"1e+21\"");
   CHECK(SampleText(1e-6) == "\"0.000001\"");
   CHECK(SampleText(1.5e-7) == "\"1.5e-07\"");
