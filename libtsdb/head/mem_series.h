@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
@@ -164,7 +165,9 @@ class SeriesShard {
   uint32_t lines() const ABSL_SHARED_LOCKS_REQUIRED(mu) {
     return static_cast<uint32_t>(ids_.size());
   }
-  void PrefetchChunk(const HotSeries& series) const
+  // Always inlined: gcc takes a function that only prefetches for one without
+  // effect and leaves calls of it out.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void PrefetchChunk(const HotSeries& series) const
       ABSL_SHARED_LOCKS_REQUIRED(mu) {
     if (series.chunk != 0) {
       __builtin_prefetch(slab_.Data(series.chunk) + series.xor_bits / 8, 1);
