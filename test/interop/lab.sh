@@ -103,12 +103,12 @@ more_questions=(
 
 # A JSON answer with an element a line, sorted: which element comes first is
 # left open by PromQL.
-# 2.x has no warnings beside a result.
+# 2.x has no warnings beside a result, and 3.5 does not yet have the one on sorts.
 elements() {
   if [[ $version == debian ]]; then
     sed 's/,"\(warnings\|infos\)":\[[^]]*\]}$/}/'
   else
-    cat
+    sed 's/,"warnings":\["PromQL warning: sort is ineffective[^]]*\]}$/}/'
   fi | sed 's/{"metric"/\n&/g; s/\(\]}*\)$/\n\1/' | sed 's/,$//' | sort
 }
 
