@@ -89,7 +89,7 @@ absl::StatusOr<tsdb::BlockInfo> FindBlock(const AnalyzeFlags& flags) {
   for (const tsdb::BlockInfo& block : blocks) {
     if (block.meta.ulid == flags.block) return block;
   }
-  return NotFound(StrCat("block ", flags.block, " not found"));
+  return NotFound(StrCat("invalid block ID ", flags.block));
 }
 
 int Analyze(const AnalyzeFlags& flags) {
