@@ -37,6 +37,8 @@ double DirBytes(const std::string& dir);  // of all files below
 
 // W1 and W7: ingest of the fleet, `scrapes` scrapes of `targets` targets.
 absl::Status RunIngest(std::string_view workload, const BenchFlags& flags);
+// W2: the head of the directory that W1 left becomes a block.
+absl::Status RunCompact(const BenchFlags& flags);
 // W3: open the first block under `dir`, select from it, read all of it.
 absl::Status RunSelect(const BenchFlags& flags);
 // W6: replay of the directory that W1 left.

@@ -15,13 +15,14 @@ namespace narthex::bench {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: narthex-bench [flags] checksum|w1|w3|w6|w7\n"
+    "usage: narthex-bench [flags] checksum|w1|w2|w3|w6|w7\n"
     "  -fleet FILE    series templates (default data/fleet.tsv)\n"
     "  -dir DIR       database directory\n"
     "  -targets N     scrape targets, 1000 series each (default 10)\n"
     "  -scrapes N     scrapes of each target (default 480)\n"
     "  -par N         appending threads (default 1)\n"
-    "w3 and w6 read what is in DIR; w1 and w7 want it empty or missing.\n";
+    "w2, w3 and w6 want what w1 left in DIR (w3 after w2); w1 and w7 want it\n"
+    "empty or missing.\n";
 
 absl::Status RunChecksum(const BenchFlags& flags) {
   NARTHEX_ASSIGN_OR_RETURN(Fleet fleet,
@@ -78,6 +79,8 @@ int Main(int argc, char** argv) {
     status = RunChecksum(flags);
   } else if (command == "w1" || command == "w7") {
     status = RunIngest(command == "w1" ? "W1" : "W7", flags);
+  } else if (command == "w2") {
+    status = RunCompact(flags);
   } else if (command == "w3") {
     status = RunSelect(flags);
   } else if (command == "w6") {
