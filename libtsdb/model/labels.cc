@@ -96,7 +96,8 @@ void Labels::AppendPacked(std::string_view name, std::string_view value) {
 
 size_t Labels::size() const {
   size_t n = 0;
-  for (auto it = begin(); it != end(); ++it) ++n;
+  const Iterator last = end();
+  for (Iterator it = begin(); it != last; ++it) ++n;
   return n;
 }
 
