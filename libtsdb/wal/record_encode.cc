@@ -1,4 +1,7 @@
 #include "libtsdb/wal/record.h"
+
+#include <algorithm>
+
 #include "narthex/base/coding.h"
 
 namespace narthex::tsdb::wal {
@@ -44,32 +47,35 @@ void EncodeSamples(std::span<const SeriesRef> refs,
                    std::span<const Timestamp> times, std::string& out) {
   Type(RecordType::kSamples, out);
   if (refs.empty()) return;
-  // Room for the worst case, written through a pointer, then cut: a string's
-  // own bounds need not be looked at three times a sample.
-  constexpr size_t kMost = 2 * kMaxVarintLen64 + sizeof(uint64_t);
-  const size_t begin = out.size();
-  out.resize(begin + 2 * sizeof(uint64_t) + refs.size() * kMost);
-  char* p = out.data() + begin;
+  ByteWriter w(out);
   const uint64_t base_ref = Number(refs[0]);
   const int64_t base_t = times.empty() ? at.ms : times[0].ms;
-  StoreBE64(p, base_ref);
-  StoreBE64(p + 8, static_cast<uint64_t>(base_t));
-  p += 16;
-  for (size_t i = 0; i < refs.size(); ++i) {
-    p = StoreVarint(p, static_cast<int64_t>(Number(refs[i]) - base_ref));
-    if (times.empty()) {
-      *p++ = 0;
-    } else {
-      p = StoreVarint(p,
-                      static_cast<int64_t>(static_cast<uint64_t>(times[i].ms) -
-                                           static_cast<uint64_t>(base_t)));
+  w.BE64(base_ref);
+  w.BE64(static_cast<uint64_t>(base_t));
+  // A piece at a time, aside: a string would look at its bounds three times a
+  // sample, or be filled with zeros first.
+  constexpr size_t kMost = 2 * kMaxVarintLen64 + sizeof(uint64_t);
+  constexpr size_t kPiece = 64;
+  char piece[kPiece * kMost];
+  out.reserve(out.size() + refs.size() * 12);
+  for (size_t i = 0; i < refs.size();) {
+    char* p = piece;
+    for (const size_t end = std::min(i + kPiece, refs.size()); i < end; ++i) {
+      p = StoreVarint(p, static_cast<int64_t>(Number(refs[i]) - base_ref));
+      if (times.empty()) {
+        *p++ = 0;
+      } else {
+        p = StoreVarint(
+            p, static_cast<int64_t>(static_cast<uint64_t>(times[i].ms) -
+                                    static_cast<uint64_t>(base_t)));
+      }
+      uint64_t bits;
+      std::memcpy(&bits, &values[i], sizeof(bits));
+      StoreBE64(p, bits);
+      p += 8;
     }
-    uint64_t bits;
-    std::memcpy(&bits, &values[i], sizeof(bits));
-    StoreBE64(p, bits);
-    p += 8;
+    out.append(piece, static_cast<size_t>(p - piece));
   }
-  out.resize(static_cast<size_t>(p - out.data()));
 }
 
 void EncodeTombstones(std::span<const Tombstone> tombstones, std::string& out) {

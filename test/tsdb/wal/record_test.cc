@@ -88,6 +88,22 @@ TEST_CASE("samples of one time, and of the ends of time, come back") {
   CHECK(rows.size() == 0);
 }
 
+TEST_CASE("a whole scrape comes back") {
+  std::vector<SeriesRef> refs;
+  std::vector<double> values;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    refs.push_back(Ref(5000 + i * i * 7919 % 100003));
+    values.push_back(static_cast<double>(i) / 3);
+  }
+  std::string record;
+  EncodeSamples(refs, values, 1700000000000, {}, record);
+  SampleRows rows;
+  REQUIRE(DecodeSamples(record, rows).ok());
+  CHECK(rows.refs == refs);
+  CHECK(rows.values == values);
+  CHECK(rows.times == std::vector<Timestamp>(1000, 1700000000000));
+}
+
 TEST_CASE("samples with start times are read") {
   const std::string record = Bytes({11,                            //
                                     20,   2,    4,                 //
