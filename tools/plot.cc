@@ -20,6 +20,10 @@ constexpr size_t kMaxLegend = 12;
 constexpr std::array<const char*, 6> kStyles = {"36", "33", "35",
                                                 "32", "31", "34"};
 
+// Beyond it, differences of two numbers overflow: drawn as if it were that.
+constexpr double kHuge = 1e307;
+double Drawn(double v) { return std::clamp(v, -kHuge, kHuge); }
+
 // "1.5k", "2.25M", "0.003": four digits at most, so that axes stay narrow.
 std::string ShortNumber(double v) {
   static constexpr const char* kUnits[] = {"", "k", "M", "G", "T", "P"};
@@ -53,8 +57,8 @@ Scale MakeScale(const promql::Matrix& matrix, int height) {
   for (const promql::MatrixSeries& series : matrix) {
     for (const Sample& sample : series.floats) {
       if (!std::isfinite(sample.v)) continue;
-      low = std::min(low, sample.v);
-      high = std::max(high, sample.v);
+      low = std::min(low, Drawn(sample.v));
+      high = std::max(high, Drawn(sample.v));
     }
   }
   if (low > high) return {};
@@ -165,7 +169,8 @@ void Draw(const promql::Matrix& matrix, TimeRange range, const Scale& scale,
       }
       const double across =
           static_cast<double>((sample.t - range.min).ms) / span;
-      const double up = (sample.v - scale.low) / (scale.high - scale.low);
+      const double up =
+          (Drawn(sample.v) - scale.low) / (scale.high - scale.low);
       const int x =
           static_cast<int>(std::lround(across * (canvas.dots_across() - 1)));
       const int y =

@@ -374,7 +374,17 @@ absl::StatusOr<ServeSettings> ReadServeFlags(
               InvalidArgument("must be debug, info, warn or error"));
   }
 
+  // What a flag amounts to, rather than that it was not given.
   out.api.flags = flags.values;
+  const tsdb::Options& storage = out.options.storage;
+  out.api.flags["storage.tsdb.retention.time"] =
+      FormatDuration(storage.retention);
+  if (storage.max_block_duration.ms == 0) {
+    const Duration tenth =
+        storage.retention.ms == 0 ? Days(31) : storage.retention / 10;
+    out.api.flags["storage.tsdb.max-block-duration"] = FormatDuration(
+        std::max(storage.min_block_duration, std::min(tenth, Days(31))));
+  }
   std::string listen;
   for (const std::string& address : out.http.listen) {
     StrAppend(&listen, listen.empty() ? "" : ",", address);

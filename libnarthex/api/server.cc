@@ -285,6 +285,10 @@ absl::StatusOr<tcp::endpoint> Resolve(asio::io_context& io,
     return Unavailable(
         StrCat("can't resolve \"", host, "\": ", error.message()));
   }
+  // "localhost" is two addresses; listen where most clients look first.
+  for (const auto& entry : found) {
+    if (entry.endpoint().address().is_v4()) return entry.endpoint();
+  }
   return found.begin()->endpoint();
 }
 
