@@ -126,7 +126,12 @@ absl::Status IndexReader::BuildSymbols() const {
 std::string_view IndexReader::SymbolText(uint32_t own) const {
   const uint32_t ordinal = own - shift_;  // below `own` wraps: no such symbol
   if (ordinal >= symbol_at_.size()) return {};
-  ByteReader in(bytes_.substr(toc_.symbols + 4 + symbol_at_[ordinal]));
+  // BuildSymbols walked all of them: what is read here lies in the section.
+  const char* p = bytes_.data() + toc_.symbols + 4 + symbol_at_[ordinal];
+  const uint8_t length = static_cast<uint8_t>(*p);
+  if (length < 0x80) [[likely]]
+    return {p + 1, length};
+  ByteReader in(bytes_.substr(static_cast<size_t>(p - bytes_.data())));
   return in.UvarintBytes();
 }
 

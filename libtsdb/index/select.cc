@@ -137,16 +137,40 @@ absl::Status AskAll(const PostingsIndex& index,
   return absl::OkStatus();
 }
 
-// Is any id of the list among `ids` (ascending)?
-bool Meets(const std::vector<SeriesId>& ids, const PostingsList& list) {
-  auto at = ids.begin();
-  for (size_t i = 0; i < list.size(); ++i) {
-    at = std::lower_bound(at, ids.end(), list[i]);
-    if (at == ids.end()) return false;
-    if (*at == list[i]) return true;
+// Ids that many lists are held against.
+class IdSet {
+ public:
+  explicit IdSet(const std::vector<SeriesId>& ids) : ids_(ids) {
+    if (ids.empty()) return;
+    const size_t words = (size_t{ids.back()} - ids.front()) / 64 + 1;
+    if (words > kSparse * ids.size() + kSmall) return;  // by halves, then
+    bits_.resize(words);
+    for (SeriesId id : ids) {
+      const SeriesId at = id - ids.front();
+      bits_[at / 64] |= uint64_t{1} << (at % 64);
+    }
   }
-  return false;
-}
+
+  bool HasAnyOf(const PostingsList& list) const {
+    for (size_t i = 0; i < list.size(); ++i) {
+      if (Has(list[i])) return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr size_t kSparse = 8;
+  static constexpr size_t kSmall = 8192;
+
+  bool Has(SeriesId id) const {
+    if (bits_.empty()) return std::binary_search(ids_.begin(), ids_.end(), id);
+    const SeriesId at = id - ids_.front();  // below it wraps: past the end
+    return at / 64 < bits_.size() && (bits_[at / 64] >> (at % 64) & 1) != 0;
+  }
+
+  const std::vector<SeriesId>& ids_;
+  std::vector<uint64_t> bits_;
+};
 
 }  // namespace
 
@@ -174,6 +198,7 @@ absl::StatusOr<std::vector<std::string_view>> SelectLabelValues(
   bool everything = false;
   NARTHEX_RETURN_IF_ERROR(AskAll(index, matchers, cancel, everything, ids));
   if (!everything && ids.empty()) return out;
+  const IdSet wanted(ids);
   for (size_t i = 0; i < values->texts.size(); ++i) {
     if (i % kAskEvery == 0) NARTHEX_RETURN_IF_ERROR(cancel.Check());
     const std::string_view text = values->texts[i];
@@ -188,7 +213,7 @@ absl::StatusOr<std::vector<std::string_view>> SelectLabelValues(
       if (refused) continue;
       NARTHEX_ASSIGN_OR_RETURN(const PostingsList list,
                                index.List(values->lists[i]));
-      if (!Meets(ids, list)) continue;
+      if (!wanted.HasAnyOf(list)) continue;
     }
     out.push_back(text);
   }
@@ -206,6 +231,7 @@ absl::StatusOr<std::vector<std::string_view>> SelectLabelNames(
   if (everything) return names;
   std::vector<std::string_view> out;
   if (ids.empty()) return out;
+  const IdSet wanted(ids);
   for (std::string_view name : names) {
     NARTHEX_RETURN_IF_ERROR(cancel.Check());
     NARTHEX_ASSIGN_OR_RETURN(const std::shared_ptr<const LabelValueList> values,
@@ -213,7 +239,7 @@ absl::StatusOr<std::vector<std::string_view>> SelectLabelNames(
     if (values == nullptr) continue;
     for (uint64_t at : values->lists) {
       NARTHEX_ASSIGN_OR_RETURN(const PostingsList list, index.List(at));
-      if (!Meets(ids, list)) continue;
+      if (!wanted.HasAnyOf(list)) continue;
       out.push_back(name);
       break;
     }

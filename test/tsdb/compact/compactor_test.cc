@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -86,7 +88,81 @@ struct CompactLab {
 
 constexpr int64_t kHour = 3600 * 1000;
 
+// A block that hands out its series in another order, as the head does.
+class Shuffled final : public BlockSource {
+ public:
+  explicit Shuffled(std::shared_ptr<const BlockSource> block)
+      : block_(std::move(block)) {}
+  uint32_t symbol_bound() const override { return block_->symbol_bound(); }
+  std::string_view SymbolText(uint32_t own) const override {
+    return block_->SymbolText(own);
+  }
+  uint32_t FindSymbol(std::string_view text) const override {
+    return block_->FindSymbol(text);
+  }
+  const BlockMeta& meta() const override { return block_->meta(); }
+  const std::string& where() const override { return block_->where(); }
+  const PostingsIndex& postings() const override { return block_->postings(); }
+  bool ids_in_label_order() const override { return false; }
+  absl::Status SortedSymbols(std::vector<uint32_t>& out) const override {
+    return block_->SortedSymbols(out);
+  }
+  absl::Status ReadSeries(std::span<const SeriesId> ids, TimeRange range,
+                          SeriesBatch& out) const override {
+    const absl::Status status = block_->ReadSeries(ids, range, out);
+    std::shuffle(out.series.begin(), out.series.end(), std::mt19937(7));
+    return status;
+  }
+  absl::Status ReadSamples(const SeriesEntry& entry, TimeRange range,
+                           const ReadContext& ctx,
+                           SampleColumns& out) const override {
+    return block_->ReadSamples(entry, range, ctx, out);
+  }
+  absl::StatusOr<bool> ReadLatest(const SeriesEntry& entry, TimeRange range,
+                                  const ReadContext& ctx,
+                                  LatestSample& out) const override {
+    return block_->ReadLatest(entry, range, ctx, out);
+  }
+  absl::Status ReadChunks(const SeriesEntry& entry, TimeRange range,
+                          ChunkList& out) const override {
+    return block_->ReadChunks(entry, range, out);
+  }
+  const Intervals* Deleted(SeriesId id) const override {
+    return block_->Deleted(id);
+  }
+
+ private:
+  const std::shared_ptr<const BlockSource> block_;
+};
+
 }  // namespace
+
+TEST_CASE_METHOD(CompactLab, "series in any order make the same block") {
+  auto builder = BlockBuilder::New("data", {.env = env.get(), .clock = &clock});
+  REQUIRE(builder.ok());
+  for (int i = 0; i < 3000; ++i) {
+    // Some have labels that others lack; some rows begin as another one ends.
+    std::vector<std::string> texts = {
+        std::to_string(i % 7), std::to_string(i % 11), std::to_string(i)};
+    std::vector<Label> pairs = {{"__name__", texts[0]}};
+    if (i % 3 != 0) pairs.push_back({"b", texts[1]});
+    if (i % 5 != 0 || i > 100) pairs.push_back({"c", texts[2]});
+    REQUIRE((*builder)->Add(Labels::FromPairs(pairs), i, i).ok());
+    if (i >= 100 || i % 5 != 0) continue;
+    REQUIRE((*builder)->Add(Labels::FromPairs(pairs), 5000 + i, i).ok());
+  }
+  auto blocks = (*builder)->Finish();
+  REQUIRE(blocks.ok());
+  auto block = Open((*blocks)[0].meta);
+  auto meta = WriteBlock(options, "data", std::make_shared<Shuffled>(block),
+                         block->meta().min_time, block->meta().max_time);
+  INFO(meta.status().ToString());
+  REQUIRE((meta.ok() && meta->has_value()));
+  for (const char* file : {"index", "chunks/000001"}) {
+    REQUIRE(*env->ReadFile(JoinPath(block->where(), file)) ==
+            *env->ReadFile(JoinPath(JoinPath("data", (*meta)->ulid), file)));
+  }
+}
 
 TEST_CASE_METHOD(CompactLab, "blocks one behind the other become one") {
   const Content content = {{"a", Every(15000, 0, 6 * kHour)},
