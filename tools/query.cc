@@ -124,6 +124,10 @@ class Server final : public Source {
 };
 
 absl::StatusOr<std::unique_ptr<Source>> OpenDirectory(const std::string& dir) {
+  if (Env::Posix()->Exists(JoinPath(dir, "meta.json"))) {
+    return InvalidArgument(StrCat(
+        dir, " is a single block; give the directory that it lies in"));
+  }
   Options options;
   options.data_dir = dir;
   options.read_only = true;

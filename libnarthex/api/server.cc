@@ -15,6 +15,7 @@
 #include <boost/beast/http.hpp>
 
 #include <charconv>
+#include <ctime>
 #include <list>
 #include <memory>
 #include <optional>
@@ -34,6 +35,17 @@ using tcp = asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr auto kWriteTimeout = std::chrono::minutes(5);
+
+// "Sat, 21 Nov 2026 12:38:32 GMT"
+std::string HttpDate() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc = {};
+  gmtime_r(&now, &utc);
+  char text[64];
+  const size_t n =
+      std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return std::string(text, n);
+}
 
 // A request at its handler, shared by the session and the job.
 struct Exchange {
@@ -209,6 +221,7 @@ class Session final : public std::enable_shared_from_this<Session> {
     message.result(static_cast<unsigned>(response.status));
     if (response.status == 499) message.reason("Client Closed Request");
     for (auto& [name, value] : response.headers) message.insert(name, value);
+    message.set(http::field::date, HttpDate());
     if (response.status != 204) {
       message.set(http::field::content_type, response.content_type);
       message.content_length(response.body.size());

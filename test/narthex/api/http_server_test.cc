@@ -87,6 +87,7 @@ TEST_CASE("the server answers one request after the other",
   const std::string first = client.ReadUntil("GET /a?b=%2F 0\n");
   CHECK(first.substr(0, 15) == "HTTP/1.1 200 OK");
   CHECK(first.find("Content-Length: 15\r\n") != std::string::npos);
+  CHECK(first.find(" GMT\r\n") != std::string::npos);
   client.Send(
       "POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
       "Connection: close\r\n\r\nabc");
