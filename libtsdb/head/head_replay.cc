@@ -235,9 +235,14 @@ class Head::Replayer {
       // As many as follow in the same shard.
       for (; i < n && slots_[i] != kNoSlot && ShardOf(slots_[i]) == number;
            ++i) {
-        if (i + 8 < n && slots_[i + 8] != kNoSlot &&
-            ShardOf(slots_[i + 8]) == number) {
-          __builtin_prefetch(&shard.Line(LineOf(slots_[i + 8])), 1);
+        const auto is_ours = [&](size_t k) {
+          return k < n && slots_[k] != kNoSlot && ShardOf(slots_[k]) == number;
+        };
+        if (is_ours(i + 16)) {
+          __builtin_prefetch(&shard.Line(LineOf(slots_[i + 16])), 1);
+        }
+        if (is_ours(i + 8)) {
+          shard.PrefetchChunk(shard.Line(LineOf(slots_[i + 8])));
         }
         const int64_t time = rows_.times[i].ms;
         if (segment_ != nullptr) {
