@@ -1,5 +1,8 @@
 #include "tools/serve_flags.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
@@ -279,7 +282,17 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
 // "http://host:9090/path": scheme and host for the targets' links.
 void ReadExternalUrl(Reader& read, ServeSettings& out) {
   std::string_view url = read.Text("web.external-url");
-  if (url.empty()) return;
+  if (url.empty()) {
+    // As Prometheus: this machine's name, and the port that is listened on.
+    char host[HOST_NAME_MAX + 1] = "";
+    if (gethostname(host, sizeof(host) - 1) != 0) return;
+    const std::string& listen = out.http.listen.front();
+    const size_t port = listen.rfind(':');
+    if (port == std::string::npos) return;
+    out.options.scrape.global_host =
+        StrCat(std::string_view(host), std::string_view(listen).substr(port));
+    return;
+  }
   const size_t colon = url.find("://");
   if (colon == std::string_view::npos) {
     return read.Fail("web.external-url",

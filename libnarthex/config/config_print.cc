@@ -7,28 +7,37 @@ namespace {
 
 constexpr std::string_view kHidden = "<secret>";
 
-// Whether YAML's readers take `text` for what it is without quotes.
+// Whether YAML's readers take `text` for what it is without quotes.  Rather a
+// quote too many than one too few.
 bool IsPlain(std::string_view text) {
   if (text.empty()) return false;
+  auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   for (const char c : text) {
-    const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                      (c >= '0' && c <= '9') || c == '_' || c == '/' ||
-                      c == '.' || c == ':' || c == '-' || c == '+' ||
-                      c == '(' || c == ')' || c == '$' || c == ';' ||
-                      c == '<' || c == '>';
-    if (!fine) return false;
+    if (is_letter(c) || is_digit(c)) continue;
+    if (std::string_view("_/.:-+()$;<>*|^?=~\\").find(c) ==
+        std::string_view::npos) {
+      return false;
+    }
   }
   const char first = text.front();
-  if (first == '-' || first == ':' || first == '.' || first == '+' ||
-      first == '<' || first == '>' || (first >= '0' && first <= '9')) {
-    // A word that begins with a digit may be a number or a date, unless it is a
-    // duration or an address.
-    if (!(first >= '0' && first <= '9')) return text == kHidden;
+  if (is_digit(first)) {
+    // It may be a number or a date, unless it is a duration or an address.
+    if (text.find(':') != std::string_view::npos) {
+      return text.find('.') != std::string_view::npos;
+    }
     const char last = text.back();
-    const bool has_colon = text.find(':') != std::string_view::npos;
-    if (has_colon) return text.find('.') != std::string_view::npos;
-    return (last >= 'a' && last <= 'z' && last != 'e') ||
-           (last >= 'A' && last <= 'Z' && last != 'E');
+    return is_letter(last) && last != 'e' && last != 'E';
+  }
+  if (first == '.') {
+    return text.size() > 1 && (text[1] == '*' || text[1] == '+');
+  }
+  if (first == ';' && text.size() == 1) return true;
+  if (!is_letter(first) && first != '_' && first != '/' && first != '(' &&
+      first != '$' && first != '^') {
+    return text == kHidden;
   }
   if (text.back() == ':') return false;
   static constexpr std::string_view kWords[] = {
