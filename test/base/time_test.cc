@@ -28,8 +28,8 @@ TEST_CASE("durations that make no sense are refused in Prometheus's words") {
   CHECK(Error("-5m") == "not a valid duration string: \"-5m\"");
   CHECK(Error("1m1h") == "not a valid duration string: \"1m1h\"");
   CHECK(Error("1m1m") == "not a valid duration string: \"1m1m\"");
-  CHECK(Error("1.5h") == "not a valid duration string: \"1.5h\"");
-  CHECK(Error("5m ") == "not a valid duration string: \"5m \"");
+  CHECK(Error("1.5h") == "unknown unit \".\" in duration \"1.5h\"");
+  CHECK(Error("5m ") == "unknown unit \"m \" in duration \"5m \"");
   CHECK(Error("293y") == "duration out of range");
   CHECK(Error("99999999999999999999ms") == "duration out of range");
 }
