@@ -71,6 +71,29 @@ free_port() {
   fail "no free port"
 }
 
+# start_exporter PORT: with what the questions ask for, so that five scrapes a
+# second are little work.
+start_exporter() {
+  start "$work/exporter.log" "$exporter" --web.listen-address="127.0.0.1:$1" \
+    --collector.disable-defaults --collector.cpu --collector.filesystem \
+    --collector.loadavg --collector.meminfo --collector.netdev \
+    --collector.netdev.device-exclude='^$' \
+    --collector.filesystem.fs-types-exclude='^(proc|sysfs|cgroup2?|mqueue|devpts)$'
+}
+
+# wait_for_samples NUMBER URL SINCE: that the exporter has given since then.
+wait_for_samples() {
+  local until=$((SECONDS + 90)) now
+  while ((SECONDS < until)); do
+    now=$(date +%s)
+    ask "$2" "sum_over_time(up{job='node'}[$((now - $3 + 1))s]) >= $1" "$now" \
+      >"$work/seen"
+    not_empty "$work/seen" && return
+    sleep 0.5
+  done
+  fail "not $1 samples in 90 s: $(cat "$work/seen")"
+}
+
 # wait_ready URL LOG
 wait_ready() {
   for _ in {1..300}; do
