@@ -10,7 +10,7 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kPrefetch = 8;
+constexpr size_t kPrefetch = 24;
 
 }  // namespace
 

@@ -13,8 +13,8 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kPrefetchLine = 12;
-constexpr size_t kPrefetchChunk = 6;
+constexpr size_t kPrefetchLine = 32;
+constexpr size_t kPrefetchChunk = 16;
 
 }  // namespace
 

@@ -55,6 +55,10 @@ void Head::Tidy() {
   }
   if (collect.has_value()) Collect(*collect);
   if (settle) SettleAll();
+  for (SeriesShard& shard : shards_) {
+    absl::MutexLock lock(&shard.mu);
+    shard.Pack();
+  }
   if (chunks_ != nullptr) WriteRefused();
   symbols_.FreeRows(isolation_.OldestReader());
   isolation_.WithoutReaders([this] { symbols_.Reclaim(); });

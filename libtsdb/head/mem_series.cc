@@ -444,6 +444,17 @@ void SeriesShard::Settle(uint32_t line, uint64_t floor) {
   }
 }
 
+void SeriesShard::Pack() {
+  if (!slab_.CloseSparse()) return;
+  for (uint32_t line = 0; line < ids_.size(); ++line) {
+    if (ids_[line] == kNoId) continue;
+    HotSeries& series = Line(line);
+    series.chunk = slab_.Move(series.chunk);
+    if (series.mapped != kEscape) series.mapped = slab_.Move(series.mapped);
+  }
+  slab_.Open();
+}
+
 size_t SeriesShard::line_bytes() const {
   size_t n = pages_.size() * kPageSize * sizeof(HotSeries);
   n += ids_.capacity() * sizeof(SeriesId) + free_.capacity() * sizeof(uint32_t);

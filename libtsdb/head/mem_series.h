@@ -232,6 +232,9 @@ class SeriesShard {
   // Drops boundaries that no reader needs, and keeps epochs comparable.
   void Settle(uint32_t line, uint64_t floor) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
+  // Moves chunks together if many slots are unused.
+  void Pack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
   size_t line_bytes() const ABSL_SHARED_LOCKS_REQUIRED(mu);
   size_t slab_bytes() const ABSL_SHARED_LOCKS_REQUIRED(mu) {
     return slab_.reserved_bytes();

@@ -1,5 +1,7 @@
 // Bytes of a few hundred per series: open chunks, lists of mapped chunks. Slots
-// of some thirty sizes in blocks that never move; a 32-bit handle names a slot.
+// of some thirty sizes in blocks of one size each, which never move; a 32-bit
+// handle names a slot.  A block that is empty serves any size again; one that
+// is nearly empty can be closed, so that its owners move out.
 //
 // One lock protects all of it: that of the shard it belongs to.  A slot is free
 // the moment Free returns, so readers copy bytes out under the same lock.
@@ -14,19 +16,19 @@
 
 namespace narthex::tsdb {
 
-// Five bits of size class, 27 of slot.  0: none.
+// 23 bits of block, 9 of place in it.  0: none.
 using SlabHandle = uint32_t;
 
 class Slab {
  public:
   static constexpr size_t kMaxSize = 64 * 1024;
 
-  Slab() = default;
+  Slab();
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
 
-  // At least `bytes` <= kMaxSize, content unspecified.  0 only when 2^27 slots
-  // of that size are in use.
+  // At least `bytes` <= kMaxSize, content unspecified.  0 only when 2^23 blocks
+  // (128 GiB) are in use.
   SlabHandle Allocate(size_t bytes);
   void Free(SlabHandle handle);
   // A slot of at least `bytes`, beginning with the first `used` bytes of
@@ -35,39 +37,63 @@ class Slab {
   SlabHandle Resize(SlabHandle handle, size_t used, size_t bytes);
 
   char* Data(SlabHandle handle) {
-    const Class& c = classes_[handle >> kSlotBits];
-    const uint32_t slot = handle & kSlotMask;
-    return c.blocks[slot >> c.block_shift].get() +
-           size_t{slot & ((1u << c.block_shift) - 1)} * c.size;
+    return bytes_[handle >> kPlaceBits] + (handle & kPlaceMask) * kUnit;
   }
   const char* Data(SlabHandle handle) const {
-    return const_cast<Slab*>(this)->Data(handle);
+    return bytes_[handle >> kPlaceBits] + (handle & kPlaceMask) * kUnit;
   }
   size_t Capacity(SlabHandle handle) const {
-    return classes_[handle >> kSlotBits].size;
+    return blocks_[handle >> kPlaceBits].size;
   }
 
   size_t reserved_bytes() const { return reserved_; }
+  size_t used_bytes() const { return used_; }
+
+  // --- Against slots that nobody uses.  First Close; then every owner calls
+  // Move for its handle; then Open.
+
+  // Closes the blocks that are less than half full.  false: there is no need.
+  bool CloseSparse();
+  // The slot's content in a block that is not closed; `handle` if it is not in
+  // a closed one.
+  SlabHandle Move(SlabHandle handle);
+  void Open();
 
  private:
-  static constexpr uint32_t kSlotBits = 27;
-  static constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
-  static constexpr size_t kBlockBytes = 16 * 1024;
+  static constexpr uint32_t kPlaceBits = 9;
+  static constexpr uint32_t kPlaceMask = (1u << kPlaceBits) - 1;
+  static constexpr size_t kUnit = 32;  // all sizes are multiples
+  static constexpr uint32_t kMaxBlocks = 1u << (32 - kPlaceBits);
+  static constexpr size_t kBlockBytes = (kPlaceMask + 1) * kUnit;
+  static constexpr size_t kClasses = 32;
+  static constexpr uint32_t kNone = 0;          // no block
+  static constexpr uint16_t kNoPlace = 0xffff;  // no free slot
 
-  struct Class {
-    uint32_t size = 0;
-    uint32_t block_shift = 0;  // slots per block, as a power of two
-    uint32_t used = 0;         // slots ever handed out
-    uint32_t free = kNone;     // first of the freed ones, each naming the next
-    std::vector<std::unique_ptr<char[]>> blocks = {};
+  struct Block {
+    std::unique_ptr<char[]> memory = {};
+    uint32_t size = 0;   // of a slot
+    uint16_t slots = 0;  // that fit
+    uint16_t begun = 0;  // slots ever handed out
+    uint16_t live = 0;
+    uint16_t free = kNoPlace;  // first freed place, naming the next
+    uint8_t size_class = 0;
+    bool closed = false;
+    bool listed = false;  // among the blocks of its class with room
+    uint32_t next = kNone, prev = kNone;
   };
-  static constexpr uint32_t kNone = 0xffffffff;
 
   static uint32_t ClassOf(size_t bytes);
+  uint32_t NewBlock(uint32_t size_class);
+  void List(uint32_t block);
+  void Unlist(uint32_t block);
 
-  // Class 0 is unused, so that no handle is 0.
-  std::array<Class, 32> classes_ = {};
+  std::vector<char*> bytes_;   // of block i, apart from the rest: it is hot
+  std::vector<Block> blocks_;  // [0] is none
+  std::array<uint32_t, kClasses> roomy_ = {};  // first block with room
+  std::vector<uint32_t> spare_;  // numbers of blocks without memory
+  std::vector<std::unique_ptr<char[]>> pool_;  // memory of empty blocks
   size_t reserved_ = 0;
+  size_t used_ = 0;
 };
 
 }  // namespace narthex::tsdb

@@ -59,4 +59,40 @@ TEST_CASE("a freed slot is used again", "[tsdb][head]") {
   REQUIRE(slab.Capacity(slab.Allocate(Slab::kMaxSize)) == Slab::kMaxSize);
 }
 
+TEST_CASE("memory of one size serves another, and can be packed",
+          "[tsdb][head]") {
+  Slab slab;
+  std::vector<SlabHandle> handles;
+  for (int i = 0; i < 20000; ++i) {
+    handles.push_back(slab.Allocate(64));
+    std::memcpy(slab.Data(handles.back()), &i, sizeof(i));
+  }
+  // All grow in step: what they leave is used for what they move to.
+  for (size_t size : {96, 128, 160, 192}) {
+    for (SlabHandle& handle : handles) handle = slab.Resize(handle, 64, size);
+  }
+  REQUIRE(slab.used_bytes() == 20000 * 192);
+  REQUIRE(slab.reserved_bytes() <
+          slab.used_bytes() + slab.used_bytes() / 10 + 16 * 16 * 1024);
+  // Nine of ten go; what is left is scattered.
+  for (size_t i = 0; i < handles.size(); ++i) {
+    if (i % 10 == 0) continue;
+    slab.Free(handles[i]);
+    handles[i] = 0;
+  }
+  REQUIRE(slab.reserved_bytes() > 2 * slab.used_bytes());
+  REQUIRE(slab.CloseSparse());
+  for (SlabHandle& handle : handles) handle = slab.Move(handle);
+  slab.Open();
+  REQUIRE(slab.reserved_bytes() <
+          slab.used_bytes() + slab.used_bytes() / 4 + 20 * 16 * 1024);
+  for (int i = 0; i < 20000; i += 10) {
+    int value;
+    std::memcpy(&value, slab.Data(handles[static_cast<size_t>(i)]),
+                sizeof(value));
+    REQUIRE(value == i);
+  }
+  REQUIRE_FALSE(slab.CloseSparse());
+}
+
 }  // namespace narthex::tsdb
