@@ -7,6 +7,7 @@
 #include "narthex/base/budget.h"
 #include "narthex/base/cancel.h"
 #include "narthex/base/status.h"
+#include "narthex/version.h"
 
 namespace narthex {
 namespace {
@@ -64,6 +65,9 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::Open(Options options) {
     scrape.metrics = options.metrics;
     scrape.external_labels = options.external_labels;
     if (!scrape.yaml) scrape.yaml = DecodeTargetYaml;
+    if (scrape.user_agent.empty()) {
+      scrape.user_agent = StrCat("narthex/", GetBuildInfo().version);
+    }
     NARTHEX_ASSIGN_OR_RETURN(impl->scraper,
                              scrape::Scraper::Make(*impl->db, scrape));
   }

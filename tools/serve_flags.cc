@@ -1,6 +1,5 @@
 #include "tools/serve_flags.h"
 
-#include <limits.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -279,18 +278,21 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
   }
 }
 
-// "http://host:9090/path": scheme and host for the targets' links.
+// "http://host:9090/path": scheme and host for the targets' links.  Not given:
+// this machine's name and the first port that is listened on.
 void ReadExternalUrl(Reader& read, ServeSettings& out) {
+  char name[256] = {};
+  if (gethostname(name, sizeof(name) - 1) != 0) name[0] = '\0';
+  out.options.scrape.host_name = name;
+  const std::string_view listen = out.http.listen[0];
+  const size_t port = listen.rfind(':');
+  if (port != std::string_view::npos) {
+    out.options.scrape.listen_port = std::string(listen.substr(port + 1));
+  }
   std::string_view url = read.Text("web.external-url");
   if (url.empty()) {
-    // As Prometheus: this machine's name, and the port that is listened on.
-    char host[HOST_NAME_MAX + 1] = "";
-    if (gethostname(host, sizeof(host) - 1) != 0) return;
-    const std::string& listen = out.http.listen.front();
-    const size_t port = listen.rfind(':');
-    if (port == std::string::npos) return;
-    out.options.scrape.global_host =
-        StrCat(std::string_view(host), std::string_view(listen).substr(port));
+    out.options.scrape.global_host = StrCat(out.options.scrape.host_name, ":",
+                                            out.options.scrape.listen_port);
     return;
   }
   const size_t colon = url.find("://");

@@ -36,17 +36,26 @@ absl::Status PageAppender::Append(std::string_view page, PageFormat format,
   format_ = format;
   b_.Clear();
   cache_.BeginPage();
-  if (format == PageFormat::kText) {
-    TextParser parser(page);
-    NARTHEX_RETURN_IF_ERROR(Read(parser, page));
-  } else {
-    OpenMetricsParser parser(page);
-    NARTHEX_RETURN_IF_ERROR(Read(parser, page));
+  absl::Status status = ReadAs(page, format);
+  if (status.ok() && counts_.over_sample_limit) {
+    status = ResourceExhausted("sample limit exceeded");
   }
-  if (counts_.over_sample_limit)
-    return ResourceExhausted("sample limit exceeded");
+  if (!status.ok()) {
+    // What a report says of a page that failed.
+    counts_.series_added = learned_;
+    return status;
+  }
   NARTHEX_RETURN_IF_ERROR(Store());
   return AppendStaleMarkers(at);
+}
+
+absl::Status PageAppender::ReadAs(std::string_view page, PageFormat format) {
+  if (format == PageFormat::kText) {
+    TextParser parser(page);
+    return Read(parser, page);
+  }
+  OpenMetricsParser parser(page);
+  return Read(parser, page);
 }
 
 template <typename Parser>
@@ -127,6 +136,7 @@ absl::StatusOr<SeriesId> PageAppender::Learn(Parser& parser) {
       return ScrapeCache::kNone;
     }
     NARTHEX_ASSIGN_OR_RETURN(ref, appender_.Resolve(labels));
+    ++learned_;
   }
   return cache_.Add(parser.series(), ref, dropped, parser.type());
 }

@@ -68,6 +68,7 @@ class PageAppender {
   const AppendCounts& counts() const { return counts_; }
 
  private:
+  absl::Status ReadAs(std::string_view page, PageFormat format);
   template <typename Parser>
   absl::Status Read(Parser& parser, std::string_view page);
   template <typename Parser>
@@ -90,6 +91,7 @@ class PageAppender {
   Timestamp at_;
   Timestamp latest_;
   PageFormat format_ = PageFormat::kText;
+  size_t learned_ = 0;
 };
 
 }  // namespace narthex::scrape

@@ -121,6 +121,7 @@ void ScrapeLoop::Tick() {
 
 void ScrapeLoop::Ask(Scrape& scrape) {
   const Job& job = scrape.settings->job;
+  const std::string& agent = context_->options().user_agent;
   HttpRequest request;
   request.url = target_.url;
   request.timeout = target_.timeout;
@@ -129,7 +130,7 @@ void ScrapeLoop::Ask(Scrape& scrape) {
   request.unix_socket = std::string(target_.labels.Get("__unix_socket__"));
   request.options = scrape.settings->http;
   request.headers = {{"Accept", scrape.settings->accept},
-                     {"User-Agent", context_->options().user_agent},
+                     {"User-Agent", agent.empty() ? "narthex" : agent},
                      {"X-Prometheus-Scrape-Timeout-Seconds",
                       FormatFloat(target_.timeout.seconds(), 'f')}};
   request.buffer = context_->TakePage();
@@ -235,7 +236,6 @@ absl::Status ScrapeLoop::AppendPage(Scrape& scrape, std::string& page,
         context_->counters().over_sample_limit.Inc();
       }
       // As if nothing had come: everything goes stale.
-      scrape.counts.series_added = 0;
       (void)scrape.appender->Rollback();
       const absl::Status stale = appender.AppendStaleMarkers(scrape.at);
       cache_.EndBad();

@@ -91,6 +91,7 @@ absl::Status Scraper::SetJobs(std::vector<Job> jobs) {
     absl::MutexLock lock(&impl_->mu);
     impl_->pools = pools;
   }
+  std::erase_if(impl_->gone, [](const auto& pool) { return pool->ended(); });
   for (const auto& [name, pool] : before) {
     if (pools.contains(name)) continue;
     pool->Stop(ScrapeLoop::Ending::kMarkStale);

@@ -234,6 +234,13 @@ std::vector<DroppedTarget> TargetPool::dropped() const {
   return dropped_;
 }
 
+bool TargetPool::ended() const {
+  absl::MutexLock lock(&mu_);
+  return stopped_ &&
+         std::all_of(ending_.begin(), ending_.end(),
+                     [](const auto& loop) { return loop.expired(); });
+}
+
 size_t TargetPool::dropped_count() const {
   absl::MutexLock lock(&mu_);
   return dropped_count_;

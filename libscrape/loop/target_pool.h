@@ -39,6 +39,8 @@ class TargetPool {
   std::vector<std::shared_ptr<ScrapeLoop>> loops() const;  // sorted by URL
   std::vector<DroppedTarget> dropped() const;
   size_t dropped_count() const;
+  // Stopped, and no vanished target has markers to write any more.
+  bool ended() const;
 
  private:
   // What one Discoverer reported, by source.  `config` says which it is.

@@ -43,7 +43,7 @@ struct ScraperOptions {
 
   // Reads YAML files of file_sd; empty: they are refused.
   TargetFileDecoder yaml = {};
-  std::string user_agent = "narthex";
+  std::string user_agent = {};  // empty: "narthex"
   // Spread this process's scrapes differently from those of its twins.
   std::string host_name = {};
   Labels external_labels = {};
