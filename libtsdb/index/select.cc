@@ -199,6 +199,7 @@ absl::StatusOr<std::vector<std::string_view>> SelectLabelValues(
   NARTHEX_RETURN_IF_ERROR(AskAll(index, matchers, cancel, everything, ids));
   if (!everything && ids.empty()) return out;
   const IdSet wanted(ids);
+  if (everything) out.reserve(values->texts.size());
   for (size_t i = 0; i < values->texts.size(); ++i) {
     if (i % kAskEvery == 0) NARTHEX_RETURN_IF_ERROR(cancel.Check());
     const std::string_view text = values->texts[i];

@@ -224,6 +224,7 @@ std::unique_ptr<Querier> NewSourcesQuerier(
 std::vector<std::string> MergeTexts(
     std::vector<std::vector<std::string_view>> lists, size_t limit) {
   std::vector<std::string_view> all;
+  if (lists.size() == 1) all.swap(lists[0]);
   for (const std::vector<std::string_view>& list : lists) {
     const size_t middle = all.size();
     all.insert(all.end(), list.begin(), list.end());
