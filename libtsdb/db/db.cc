@@ -260,8 +260,7 @@ absl::Status Db::Impl::ReadOnce() {
 }
 
 absl::Status Db::Impl::Close() {
-  if (closed) return absl::OkStatus();
-  closed = true;
+  if (closed.exchange(true)) return absl::OkStatus();
   stop.Cancel();
   StopTicking();
   absl::MutexLock compacting(&compact_mu);

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -100,9 +101,9 @@ struct Db::Impl {
   // Where a read-only head puts its full chunks.
   std::unique_ptr<Env> scratch;
   std::unique_ptr<Head> head;
-  bool closed = false;
 
   absl::Mutex compact_mu;
+  std::atomic<bool> closed{false};
   CancelToken stop;
 
   mutable absl::Mutex blocks_mu;

@@ -40,8 +40,13 @@ void HeadAppender::BeginSamples(int64_t first_t) {
 
 void HeadAppender::End() {
   if (!open_) return;
+  {
+    // Others look at a batch only while it is among the open ones.
+    absl::MutexLock lock(&head_.batches_mu_);
+    head_.batches_.erase(this);
+    bounded_ = false;
+  }
   open_ = false;
-  bounded_ = false;
   shard_ = kShards;
   refs_.clear();
   slots_.clear();
@@ -52,8 +57,15 @@ void HeadAppender::End() {
   if (out_of_order_ != 0) head_.metrics_.out_of_order.Inc(out_of_order_);
   if (out_of_bounds_ != 0) head_.metrics_.out_of_bounds.Inc(out_of_bounds_);
   out_of_order_ = out_of_bounds_ = 0;
+}
+
+// The batch holds its series no longer; those that it made it still does.
+void HeadAppender::DropSamples() {
   absl::MutexLock lock(&head_.batches_mu_);
-  head_.batches_.erase(this);
+  refs_.clear();
+  slots_.clear();
+  values_.clear();
+  times_.clear();
 }
 
 absl::StatusOr<SeriesRef> HeadAppender::Resolve(const Labels& labels) {
@@ -224,10 +236,7 @@ absl::Status HeadAppender::Commit() {
 
 absl::Status HeadAppender::Rollback() {
   if (!open_) return absl::OkStatus();
-  refs_.clear();
-  slots_.clear();
-  values_.clear();
-  times_.clear();
+  DropSamples();
   absl::Status status = absl::OkStatus();
   // Series stay, and the log knows them.
   if (!created_.empty()) {

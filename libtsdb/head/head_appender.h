@@ -40,6 +40,7 @@ class HeadAppender final : public Appender {
   void Begin();
   void BeginSamples(int64_t first_t);
   void End();
+  void DropSamples();
   void CheckShard(uint32_t shard, const FloatBatch& batch,
                   std::span<const uint32_t> order);
   void Push(const FloatBatch& batch);

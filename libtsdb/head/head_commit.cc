@@ -95,7 +95,7 @@ absl::Status Head::LogBatch(HeadAppender& batch) {
     status = log_->Sync();
     if (!status.ok()) {
       // Not durable, so not to be seen; but others wait for its turns.
-      batch.slots_.clear();
+      batch.DropSamples();
       StoreBatch(batch);
     }
   }
