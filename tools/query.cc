@@ -70,7 +70,8 @@ class Directory final : public Source {
   }
   // The newest sample's time: a directory may be old.
   Timestamp Now() override {
-    Timestamp newest = narthex_->storage().stats(/*limit=*/0).max_time;
+    const tsdb::Stats stats = narthex_->storage().stats(/*limit=*/0);
+    Timestamp newest = stats.series == 0 ? kMinTime : stats.max_time;
     for (const tsdb::BlockMeta& block : narthex_->storage().Blocks()) {
       newest = std::max(newest, Timestamp(block.max_time.ms - 1));
     }
