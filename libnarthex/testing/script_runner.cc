@@ -125,12 +125,8 @@ class Runner {
   }
 
   void Run(const LoadCommand& load) {
-    if (load.with_nhcb) {
-      load_error_ =
-          StrCat("line ", load.line - 1, ": load_with_nhcb is not supported");
-      return;
-    }
-    if (absl::Status status = store_.Load(load.step, load.series, load.line);
+    if (absl::Status status =
+            store_.Load(load.step, load.series, {load.line, load.with_nhcb});
         !status.ok()) {
       load_error_ = std::string(Message(status));
     }

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "libnarthex/testing/custom_buckets.h"
 #include "libnarthex/testing/series_notation.h"
 #include "narthex/base/status.h"
 #include "narthex/testing/testing.h"
@@ -34,14 +35,21 @@ absl::Status Duplicate(const Labels& labels, Timestamp t) {
 }  // namespace
 
 absl::Status TestStore::Load(Duration step, std::string_view lines,
-                             int first_line) {
+                             const LoadOptions& options) {
   NARTHEX_ASSIGN_OR_RETURN(std::vector<SeriesData> read,
-                           ReadSeries(Lines(lines), step, first_line));
+                           ReadSeries(Lines(lines), step, options.first_line));
   // Of a series that stands there twice, the last line counts.
   std::map<Labels, SeriesData> unique;
   for (SeriesData& series : read) {
     Labels labels = series.labels;
     unique[std::move(labels)] = std::move(series);
+  }
+  if (options.with_nhcb) {
+    NARTHEX_ASSIGN_OR_RETURN(std::vector<SeriesData> native,
+                             ToCustomBuckets(unique));
+    for (SeriesData& series : native) {
+      NARTHEX_RETURN_IF_ERROR(Append(std::move(series)));
+    }
   }
   for (auto& [labels, series] : unique) {
     NARTHEX_RETURN_IF_ERROR(Append(std::move(series)));

@@ -17,6 +17,7 @@ namespace {
 using K = TokenKind;
 
 constexpr std::string_view kValues = "series values";
+constexpr uint64_t kMaxSeriesHistograms = 1 << 16;
 constexpr std::string_view kHistogram = "histogram description";
 constexpr std::string_view kHistogramExpected =
     "histogram description key, e.g. buckets:[5 10 7]";
@@ -193,11 +194,45 @@ bool ParseState::SeriesHistograms(std::vector<SeriesValue>& out) {
     }
     case K::kAdd:
     case K::kSub:
-      return Fail(Peek().pos,
-                  "adding up histograms in series notation is not supported");
+      return HistogramSteps(value, out);
     default:
       return Repeat(out, value, 1);
   }
+}
+
+// `{{...}}+{{...}}x5`, from the sign on.
+bool ParseState::HistogramSteps(SeriesValue value,
+                                std::vector<SeriesValue>& out) {
+  const bool subtract = Take().kind == K::kSub;
+  if (PeekKind() != K::kOpenHistogram) return Unexpected({kValues, ""});
+  SeriesValue step;
+  if (!HistogramDescription(step)) return false;
+  if (PeekKind() != K::kTimes) return Unexpected({kValues, ""});
+  uint64_t n = 0;
+  if (!SeriesCount(n)) return false;
+  if (n >= kMaxSeriesHistograms) {
+    return Fail(Peek().pos, "too many series values");
+  }
+  // The step's text decides whether hints are looked at, as in Prometheus.
+  value.hint_set = step.hint_set;
+  out.push_back(value);
+  for (uint64_t i = 0; i < n; ++i) {
+    auto next = std::make_shared<FloatHistogram>(*value.histogram);
+    if (next->schema > step.histogram->schema) {
+      return Fail(
+          Peek().pos,
+          StrCat("error combining histograms: cannot merge from schema ",
+                 step.histogram->schema, " to ", next->schema));
+    }
+    const auto combined =
+        subtract ? next->Sub(*step.histogram) : next->Add(*step.histogram);
+    if (!combined.ok()) {
+      return Fail(Peek().pos, std::string(Message(combined.status())));
+    }
+    value.histogram = std::move(next);
+    out.push_back(value);
+  }
+  return true;
 }
 
 // `{{schema:0 buckets:[1 2]}}`

@@ -134,6 +134,7 @@ class ParseState {
   bool SeriesItem(std::vector<SeriesValue>& out);
   bool SeriesFloats(std::vector<SeriesValue>& out);
   bool SeriesHistograms(std::vector<SeriesValue>& out);
+  bool HistogramSteps(SeriesValue value, std::vector<SeriesValue>& out);
   bool SeriesCount(uint64_t& out);
   bool SeriesNumber(double& out);
   bool HistogramDescription(SeriesValue& out);

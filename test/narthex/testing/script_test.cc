@@ -157,6 +157,31 @@ eval instant at 0 vector(1)
   CHECK(report.failures[0].what.starts_with("not loaded: line 3: 1:5: "));
 }
 
+TEST_CASE("classic histograms are loaded as native ones too",
+          "[narthex][testing]") {
+  const ScriptReport report = Run(R"(
+load_with_nhcb 1m
+  h_bucket{le="1"} 1 2
+  h_bucket{le="2"} 3 4
+  h_bucket{le="+Inf"} 3 5
+  h_count 3 5
+  h_sum 4 7
+
+eval instant at 1m h
+  h {{schema:-53 count:5 sum:7 custom_values:[1 2] buckets:[2 2 1]}}
+
+eval instant at 1m h_count
+  h_count 5
+)");
+  INFO(ToString(report));
+  CHECK(report.failures.empty());
+  TestStore store;
+  CHECK(store
+            .Load(Minutes(1), "h_bucket{le=\"1\"} 3\nh_bucket{le=\"2\"} 1",
+                  {.first_line = 1, .with_nhcb = true})
+            .message() == "count is not cumulative: 1 < 3");
+}
+
 TEST_CASE("a test store is filled by notation", "[narthex][testing]") {
   TestStore store;
   REQUIRE(store.Load(Minutes(1), "a{b=\"c\"} 0+1x5\nd _ 7 stale").ok());
@@ -167,8 +192,9 @@ TEST_CASE("a test store is filled by notation", "[narthex][testing]") {
   CHECK(std::get<promql::Vector>(answer->value)[0].v == 6);
   CHECK(store.Load(Minutes(1), "a{b=\"c\"} 1").message() ==
         "out of order sample at 0 of a{b=\"c\"}");
-  CHECK(store.Load(Minutes(1), "x 1\ny@st -1m\n", 10).message() ==
-        "line 11: @st line has no following sample line");
+  CHECK(
+      store.Load(Minutes(1), "x 1\ny@st -1m\n", {.first_line = 10}).message() ==
+      "line 11: @st line has no following sample line");
   store.Clear();
   CHECK(store.size() == 0);
 }

@@ -88,6 +88,17 @@ TEST_CASE("histograms are described by their parts", "[promql][parse]") {
   CHECK(series.values[3].histogram->positive_buckets == std::vector<double>{1});
 }
 
+TEST_CASE("repeated steps of histograms are added up", "[promql][parse]") {
+  CHECK(Values("{{count:1 buckets:[1]}}+{{count:2 buckets:[1 1]}}x2") ==
+        "{{count:1 buckets:[1]}} {{count:3 buckets:[2 1]}} "
+        "{{count:5 buckets:[3 2]}}");
+  CHECK(Values("{{count:5 buckets:[5]}}-{{count:2 buckets:[2]}}x1") ==
+        "{{count:5 buckets:[5]}} {{count:3 buckets:[3]}}");
+  CHECK(ErrorOf("m {{schema:1}}+{{schema:0}}x1") ==
+        "1:30: parse error: error combining histograms: cannot merge from "
+        "schema 0 to 1");
+}
+
 TEST_CASE("broken series are told with their place", "[promql][parse]") {
   CHECK(ErrorOf("m foo") ==
         "1:3: parse error: unexpected identifier \"foo\" in series values, "

@@ -35,10 +35,20 @@ namespace narthex::testing {
 // not while it is being filled.
 class TestStore final : public Queryable {
  public:
+  struct LoadOptions {
+    int first_line = 1;  // its number in errors
+    // Makes native histograms with custom buckets of the classic ones that are
+    // loaded: `h` of `h_bucket`, `h_count` and `h_sum`.
+    bool with_nhcb = false;
+  };
   // A line per series: `up{job="x"} 0+1x5 _ stale`.  Value i is at i * step.
   // Series that are there already go on; times must ascend.  Errors name line
-  // (from `first_line`) and column.
-  absl::Status Load(Duration step, std::string_view lines, int first_line = 1);
+  // and column.
+  absl::Status Load(Duration step, std::string_view lines,
+                    const LoadOptions& options);
+  absl::Status Load(Duration step, std::string_view lines) {
+    return Load(step, lines, LoadOptions());
+  }
   // Samples of one series, appended.
   absl::Status Append(SeriesData series);
   void Clear();

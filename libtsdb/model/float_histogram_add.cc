@@ -1,0 +1,261 @@
+// Addition and subtraction of float histograms whose layouts differ: schemas
+// are brought down to the coarser one, zero buckets widened to a common one,
+// custom bounds cut to those that both have.
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <utility>
+
+#include "libtsdb/model/histogram_buckets.h"
+#include "narthex/base/status.h"
+#include "narthex/model/float_histogram.h"
+
+namespace narthex {
+namespace {
+
+// Buckets with their indices, ascending: easier to merge than spans.
+struct IndexedBucket {
+  int32_t index = 0;
+  double count = 0;
+};
+using Buckets = std::vector<IndexedBucket>;
+
+Buckets ToBuckets(const std::vector<Span>& spans,
+                  const std::vector<double>& counts) {
+  Buckets out;
+  out.reserve(counts.size());
+  VisitBuckets(spans, counts.size(), [&](int64_t index, size_t i) {
+    out.push_back({static_cast<int32_t>(index), counts[i]});
+  });
+  return out;
+}
+
+void FromBuckets(const Buckets& buckets, std::vector<Span>& spans,
+                 std::vector<double>& counts) {
+  spans.clear();
+  counts.clear();
+  int64_t end = 0;
+  for (const IndexedBucket& bucket : buckets) {
+    const int64_t gap = bucket.index - end;
+    if (spans.empty() || gap > 0) {
+      spans.push_back({static_cast<int32_t>(gap), 0});
+    }
+    ++spans.back().length;
+    counts.push_back(bucket.count);
+    end = int64_t{bucket.index} + 1;
+  }
+}
+
+// Neighbours that become one bucket of the coarser schema are added up.
+void Coarsen(Buckets& buckets, int32_t from, int32_t to) {
+  size_t kept = 0;
+  for (const IndexedBucket& bucket : buckets) {
+    const auto index =
+        static_cast<int32_t>(((int64_t{bucket.index} - 1) >> (from - to)) + 1);
+    if (kept > 0 && buckets[kept - 1].index == index) {
+      buckets[kept - 1].count += bucket.count;
+    } else {
+      buckets[kept++] = {index, bucket.count};
+    }
+  }
+  buckets.resize(kept);
+}
+
+Buckets Sum(const Buckets& a, const Buckets& b, double sign) {
+  Buckets out;
+  out.reserve(a.size() + b.size());
+  size_t i = 0, j = 0;
+  while (i < a.size() || j < b.size()) {
+    if (j == b.size() || (i < a.size() && a[i].index < b[j].index)) {
+      out.push_back(a[i++]);
+    } else if (i == a.size() || b[j].index < a[i].index) {
+      out.push_back({b[j].index, sign * b[j].count});
+      ++j;
+    } else {
+      out.push_back({a[i].index, a[i].count + sign * b[j].count});
+      ++i;
+      ++j;
+    }
+  }
+  return out;
+}
+
+// --- The zero bucket.
+
+// One side of a histogram as a wider zero bucket would see it: counts what lies
+// below `threshold`.  A full bucket that the threshold cuts moves the threshold
+// up to its end.  True: moved.
+bool Swallow(const Buckets& side, int32_t schema, double& threshold,
+             double& zero_count) {
+  for (const IndexedBucket& bucket : side) {
+    if (BucketBound(bucket.index - 1, schema, {}) >= threshold) break;
+    zero_count += bucket.count;
+    const double upper = BucketBound(bucket.index, schema, {});
+    if (upper <= threshold) continue;
+    if (bucket.count == 0) break;
+    threshold = upper;
+    return true;
+  }
+  return false;
+}
+
+// The zero count with a threshold of at least `threshold`, which is raised
+// until it cuts no full bucket.
+double ZeroCountBelow(const FloatHistogram& h, double& threshold) {
+  const Buckets positive = ToBuckets(h.positive_spans, h.positive_buckets);
+  const Buckets negative = ToBuckets(h.negative_spans, h.negative_buckets);
+  for (;;) {
+    double count = h.zero_count;
+    Swallow(positive, h.schema, threshold, count);
+    // What the positive side has counted may be too little now.
+    if (!Swallow(negative, h.schema, threshold, count)) return count;
+  }
+}
+
+void DropBelow(double threshold, int32_t schema, Buckets& side) {
+  size_t first = 0;
+  while (first < side.size() &&
+         BucketBound(side[first].index - 1, schema, {}) < threshold) {
+    ++first;
+  }
+  side.erase(side.begin(), side.begin() + static_cast<std::ptrdiff_t>(first));
+}
+
+void WidenZeroBucket(FloatHistogram& h, double threshold) {
+  h.zero_count = ZeroCountBelow(h, threshold);
+  h.zero_threshold = threshold;
+  Buckets positive = ToBuckets(h.positive_spans, h.positive_buckets);
+  Buckets negative = ToBuckets(h.negative_spans, h.negative_buckets);
+  DropBelow(threshold, h.schema, positive);
+  DropBelow(threshold, h.schema, negative);
+  FromBuckets(positive, h.positive_spans, h.positive_buckets);
+  FromBuckets(negative, h.negative_spans, h.negative_buckets);
+}
+
+// Widens `h`'s zero bucket as far as `other`'s goes without cutting a full
+// bucket of either; the zero count that `other` would have with the same.
+double ReconcileZeroBuckets(FloatHistogram& h, const FloatHistogram& other) {
+  double threshold = other.zero_threshold;
+  double count = other.zero_count;
+  while (threshold != h.zero_threshold) {
+    if (h.zero_threshold > threshold) {
+      threshold = h.zero_threshold;
+      count = ZeroCountBelow(other, threshold);
+    }
+    if (threshold > h.zero_threshold) WidenZeroBucket(h, threshold);
+  }
+  return count;
+}
+
+// --- Custom bounds.
+
+// The buckets on bounds of which all are among the histogram's own.
+Buckets OnBounds(const Buckets& buckets, const std::vector<double>& own,
+                 const std::vector<double>& bounds) {
+  Buckets out;
+  for (const IndexedBucket& bucket : buckets) {
+    const auto i = static_cast<size_t>(bucket.index);
+    const auto index = static_cast<int32_t>(
+        i < own.size()
+            ? std::lower_bound(bounds.begin(), bounds.end(), own[i]) -
+                  bounds.begin()
+            : static_cast<std::ptrdiff_t>(bounds.size()));
+    if (!out.empty() && out.back().index == index) {
+      out.back().count += bucket.count;
+    } else {
+      out.push_back({index, bucket.count});
+    }
+  }
+  return out;
+}
+
+// --- Hints.
+
+// True: one says that the counter was reset, the other that it was not.
+bool CombineHints(CounterResetHint& hint, CounterResetHint other) {
+  using Hint = CounterResetHint;
+  if (hint == other || hint == Hint::kGauge) return false;
+  if (other == Hint::kGauge) {
+    hint = Hint::kGauge;
+    return false;
+  }
+  const bool collide = hint != Hint::kUnknown && other != Hint::kUnknown;
+  hint = Hint::kUnknown;
+  return collide;
+}
+
+absl::StatusOr<FloatHistogram::Combined> Combine(FloatHistogram& h,
+                                                 const FloatHistogram& other,
+                                                 double sign) {
+  if (h.uses_custom_buckets() != other.uses_custom_buckets()) {
+    return InvalidArgument(
+        "cannot apply this operation on histograms with a mix of exponential "
+        "and custom bucket schemas");
+  }
+  const bool custom = h.uses_custom_buckets();
+  for (const FloatHistogram* side : {&std::as_const(h), &other}) {
+    if (custom) continue;
+    if (!IsExponentialSchema(side->schema)) return InvalidSchema(side->schema);
+    if (!std::isfinite(side->zero_threshold)) {
+      return InvalidArgument("zero threshold of histogram is not finite");
+    }
+  }
+  FloatHistogram::Combined combined;
+  combined.hints_collide = CombineHints(h.hint, other.hint);
+  if (!custom) h.zero_count += sign * ReconcileZeroBuckets(h, other);
+  h.count += sign * other.count;
+  h.sum += sign * other.sum;
+
+  Buckets a = ToBuckets(h.positive_spans, h.positive_buckets);
+  Buckets b = ToBuckets(other.positive_spans, other.positive_buckets);
+  if (custom) {
+    if (h.custom_values != other.custom_values) {
+      combined.bounds_reconciled = true;
+      std::vector<double> bounds;
+      std::set_intersection(h.custom_values.begin(), h.custom_values.end(),
+                            other.custom_values.begin(),
+                            other.custom_values.end(),
+                            std::back_inserter(bounds));
+      a = OnBounds(a, h.custom_values, bounds);
+      b = OnBounds(b, other.custom_values, bounds);
+      h.custom_values = std::move(bounds);
+    }
+    FromBuckets(Sum(a, b, sign), h.positive_spans, h.positive_buckets);
+    return combined;
+  }
+
+  Buckets c = ToBuckets(h.negative_spans, h.negative_buckets);
+  Buckets d = ToBuckets(other.negative_spans, other.negative_buckets);
+  const int32_t schema = std::min(h.schema, other.schema);
+  for (Buckets* side : {&a, &c}) Coarsen(*side, h.schema, schema);
+  for (Buckets* side : {&b, &d}) {
+    Coarsen(*side, other.schema, schema);
+    // In the zero bucket already.
+    size_t first = 0;
+    while (first < side->size() &&
+           BucketBound((*side)[first].index, schema, {}) <= h.zero_threshold) {
+      ++first;
+    }
+    side->erase(side->begin(),
+                side->begin() + static_cast<std::ptrdiff_t>(first));
+  }
+  h.schema = schema;
+  FromBuckets(Sum(a, b, sign), h.positive_spans, h.positive_buckets);
+  FromBuckets(Sum(c, d, sign), h.negative_spans, h.negative_buckets);
+  return combined;
+}
+
+}  // namespace
+
+absl::StatusOr<FloatHistogram::Combined> FloatHistogram::Add(
+    const FloatHistogram& other) {
+  return Combine(*this, other, 1);
+}
+
+absl::StatusOr<FloatHistogram::Combined> FloatHistogram::Sub(
+    const FloatHistogram& other) {
+  return Combine(*this, other, -1);
+}
+
+}  // namespace narthex
