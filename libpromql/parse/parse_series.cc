@@ -8,6 +8,7 @@
 #include "libpromql/parse/parse_state.h"
 #include "narthex/base/status.h"
 #include "narthex/model/float_histogram.h"
+#include "narthex/model/histogram_sum.h"
 #include "narthex/model/labels.h"
 #include "narthex/model/sample.h"
 
@@ -224,8 +225,8 @@ bool ParseState::HistogramSteps(SeriesValue value,
           StrCat("error combining histograms: cannot merge from schema ",
                  step.histogram->schema, " to ", next->schema));
     }
-    const auto combined =
-        subtract ? next->Sub(*step.histogram) : next->Add(*step.histogram);
+    const auto combined = subtract ? SubtractFrom(*next, *step.histogram)
+                                   : AddTo(*next, *step.histogram);
     if (!combined.ok()) {
       return Fail(Peek().pos, std::string(Message(combined.status())));
     }

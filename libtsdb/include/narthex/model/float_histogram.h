@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "narthex/model/histogram.h"
 
 namespace narthex {
@@ -37,17 +36,6 @@ class FloatHistogram {
   bool SameAs(const FloatHistogram& other) const;
   // Removes empty buckets; keeps up to `max_empty` between full ones.
   void Compact(int max_empty = 0);
-
-  // What is worth a warning, or a remark, after an addition.
-  struct Combined {
-    bool hints_collide = false;      // reset on one side, not on the other
-    bool bounds_reconciled = false;  // custom bounds that both have are left
-  };
-  // Layouts may differ: the coarser schema, the wider zero bucket, the common
-  // custom bounds.  Empty buckets may remain.  Refused, and nothing changed:
-  // one of the two has custom buckets, the other exponential ones.
-  absl::StatusOr<Combined> Add(const FloatHistogram& other);
-  absl::StatusOr<Combined> Sub(const FloatHistogram& other);
 
   // `{count:12, sum:18.4, (0.5,1]:3, ...}`: count_values and text results.
   std::string ToString() const;

@@ -1,6 +1,4 @@
-// Addition and subtraction of float histograms whose layouts differ: schemas
-// are brought down to the coarser one, zero buckets widened to a common one,
-// custom bounds cut to those that both have.
+#include "narthex/model/histogram_sum.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +7,6 @@
 
 #include "libtsdb/model/histogram_buckets.h"
 #include "narthex/base/status.h"
-#include "narthex/model/float_histogram.h"
 
 namespace narthex {
 namespace {
@@ -185,9 +182,8 @@ bool CombineHints(CounterResetHint& hint, CounterResetHint other) {
   return collide;
 }
 
-absl::StatusOr<FloatHistogram::Combined> Combine(FloatHistogram& h,
-                                                 const FloatHistogram& other,
-                                                 double sign) {
+absl::StatusOr<HistogramSum> Combine(FloatHistogram& h,
+                                     const FloatHistogram& other, double sign) {
   if (h.uses_custom_buckets() != other.uses_custom_buckets()) {
     return InvalidArgument(
         "cannot apply this operation on histograms with a mix of exponential "
@@ -201,7 +197,7 @@ absl::StatusOr<FloatHistogram::Combined> Combine(FloatHistogram& h,
       return InvalidArgument("zero threshold of histogram is not finite");
     }
   }
-  FloatHistogram::Combined combined;
+  HistogramSum combined;
   combined.hints_collide = CombineHints(h.hint, other.hint);
   if (!custom) h.zero_count += sign * ReconcileZeroBuckets(h, other);
   h.count += sign * other.count;
@@ -248,14 +244,14 @@ absl::StatusOr<FloatHistogram::Combined> Combine(FloatHistogram& h,
 
 }  // namespace
 
-absl::StatusOr<FloatHistogram::Combined> FloatHistogram::Add(
-    const FloatHistogram& other) {
-  return Combine(*this, other, 1);
+absl::StatusOr<HistogramSum> AddTo(FloatHistogram& h,
+                                   const FloatHistogram& other) {
+  return Combine(h, other, 1);
 }
 
-absl::StatusOr<FloatHistogram::Combined> FloatHistogram::Sub(
-    const FloatHistogram& other) {
-  return Combine(*this, other, -1);
+absl::StatusOr<HistogramSum> SubtractFrom(FloatHistogram& h,
+                                          const FloatHistogram& other) {
+  return Combine(h, other, -1);
 }
 
 }  // namespace narthex
