@@ -98,8 +98,9 @@ class Canvas {
   }
   void Line(int x0, int y0, int x1, int y1, int series) {
     const int n = std::max({std::abs(x1 - x0), std::abs(y1 - y0), 1});
-    for (int i = 0; i <= n; ++i) {
-      Dot(x0 + (x1 - x0) * i / n, y0 + (y1 - y0) * i / n, series);
+    for (int64_t i = 0; i <= n; ++i) {  // 64 bits: pictures may be very wide
+      Dot(x0 + static_cast<int>((x1 - x0) * i / n),
+          y0 + static_cast<int>((y1 - y0) * i / n), series);
     }
   }
 
