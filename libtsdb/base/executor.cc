@@ -187,7 +187,8 @@ absl::Status ParallelFor(Executor& executor, size_t n,
   parallel->Work();
   absl::MutexLock lock(&parallel->mu);
   while (parallel->active != 0) parallel->idle.Wait(&parallel->mu);
-  return parallel->error;
+  parallel->next = n;  // helpers that come late find nothing to do
+  return std::move(parallel->error);
 }
 
 }  // namespace narthex
