@@ -21,15 +21,18 @@ OperatorPtr CleanedUp(QueryScope& scope, OperatorPtr root,
   if (!scope.delayed_names()) return root;
   return NewRelabeled(
       scope, std::move(root), grid,
-      [&scope](SeriesRows before) -> absl::StatusOr<SeriesRows> {
+      [&scope](SeriesRows before) -> absl::StatusOr<RelabeledRows> {
         const std::span<SeriesRow> rows = scope.NewRows(before.size());
+        size_t dropped = 0;
         for (size_t i = 0; i < rows.size(); ++i) {
           rows[i] = before[i];
-          if (rows[i].drop_name) {
-            rows[i].labels = scope.DropMetadata(rows[i].labels);
-          }
+          if (!rows[i].drop_name) continue;
+          ++dropped;
+          rows[i].labels = scope.DropMetadata(rows[i].labels);
         }
-        return SeriesRows(rows);
+        const bool distinct = dropped == 0 || (dropped == rows.size() &&
+                                               scope.SameMetadata(before));
+        return RelabeledRows{rows, distinct};
       });
 }
 

@@ -133,9 +133,10 @@ OperatorPtr NewBinarySet(const BinaryNode& node, QueryScope& scope,
                                                   std::move(rhs));
   if (node.binary.op != BinaryOp::kOr) return out;
   // Both sides may have the same series, at different steps.
-  return NewRelabeled(
-      scope, std::move(out), node.grid,
-      [](SeriesRows rows) -> absl::StatusOr<SeriesRows> { return rows; });
+  return NewRelabeled(scope, std::move(out), node.grid,
+                      [](SeriesRows rows) -> absl::StatusOr<RelabeledRows> {
+                        return RelabeledRows{rows};
+                      });
 }
 
 }  // namespace narthex::promql

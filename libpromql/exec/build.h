@@ -65,8 +65,14 @@ OperatorPtr NewRefusal(QueryScope& scope, std::string text);
 
 // --- Labels of a whole vector.
 
-// Called once with the input's rows, returns as many.
-using Relabel = std::function<absl::StatusOr<SeriesRows>(SeriesRows)>;
+// As many rows as before.  `distinct`: they are known to differ, as the input's
+// do, so nobody need look.
+struct RelabeledRows {
+  SeriesRows rows = {};
+  bool distinct = false;
+};
+// Called once with the input's rows.
+using Relabel = std::function<absl::StatusOr<RelabeledRows>(SeriesRows)>;
 // When rows that become equal are an error: if both have a value at one step,
 // or if both have any value at all.
 enum class Collision : uint8_t { kOfSteps, kOfSeries };

@@ -31,8 +31,8 @@ SeriesRow Relabel(QueryScope& scope, const SeriesRow& row,
   return out;
 }
 
-absl::StatusOr<SeriesRows> Replace(const CallNode& node, QueryScope& scope,
-                                   SeriesRows before) {
+absl::StatusOr<RelabeledRows> Replace(const CallNode& node, QueryScope& scope,
+                                      SeriesRows before) {
   const std::string& target = Text(node, 1);
   const std::string& replacement = Text(node, 2);
   const SymbolId source = scope.symbols().Find(Text(node, 3));
@@ -54,11 +54,11 @@ absl::StatusOr<SeriesRows> Replace(const CallNode& node, QueryScope& scope,
       rows[i] = Relabel(scope, before[i], target, value);
     }
   }
-  return SeriesRows(rows);
+  return RelabeledRows{rows};
 }
 
-absl::StatusOr<SeriesRows> Join(const CallNode& node, QueryScope& scope,
-                                SeriesRows before) {
+absl::StatusOr<RelabeledRows> Join(const CallNode& node, QueryScope& scope,
+                                   SeriesRows before) {
   const std::string& target = Text(node, 1);
   const std::string& separator = Text(node, 2);
   std::vector<SymbolId> sources;
@@ -85,7 +85,7 @@ absl::StatusOr<SeriesRows> Join(const CallNode& node, QueryScope& scope,
     }
     rows[i] = Relabel(scope, before[i], target, value);
   }
-  return SeriesRows(rows);
+  return RelabeledRows{rows};
 }
 
 }  // namespace

@@ -24,8 +24,10 @@ class Relabeled final : public Operator {
   absl::StatusOr<SeriesRows> Series() override {
     if (prepared_) return rows_;
     NARTHEX_ASSIGN_OR_RETURN(const SeriesRows before, input_->Series());
-    NARTHEX_ASSIGN_OR_RETURN(rows_, relabel_(before));
+    NARTHEX_ASSIGN_OR_RETURN(const RelabeledRows after, relabel_(before));
+    rows_ = after.rows;
     prepared_ = true;
+    if (after.distinct) return rows_;
     RowTable table;
     table.Reserve(rows_.size());
     targets_.reserve(rows_.size());
@@ -116,12 +118,14 @@ OperatorPtr NewNameDropped(QueryScope& scope, OperatorPtr input,
                            const StepGrid& grid, Collision collision) {
   return NewRelabeled(
       scope, std::move(input), grid,
-      [&scope](SeriesRows before) -> absl::StatusOr<SeriesRows> {
+      [&scope](SeriesRows before) -> absl::StatusOr<RelabeledRows> {
         const std::span<SeriesRow> rows = scope.NewRows(before.size());
         for (size_t i = 0; i < rows.size(); ++i) {
           rows[i] = scope.DropName(before[i]);
         }
-        return SeriesRows(rows);
+        // Flagged only, or all without the same: as different as before.
+        return RelabeledRows{
+            rows, scope.delayed_names() || scope.SameMetadata(before)};
       },
       collision);
 }

@@ -298,11 +298,7 @@ OperatorPtr NewScanRange(const CallNode& node, QueryScope& scope,
   // These two pick a sample, hence keep its name.
   if (node.id == FunctionId::kLastOverTime ||
       node.id == FunctionId::kFirstOverTime) {
-    // A subquery may have dropped it; then series may have become equal.
-    return NewRelabeled(
-        scope, std::move(scan), node.grid,
-        [](SeriesRows rows) -> absl::StatusOr<SeriesRows> { return rows; },
-        Collision::kOfSeries);
+    return scan;
   }
   return NewNameDropped(scope, std::move(scan), node.grid,
                         Collision::kOfSeries);

@@ -114,6 +114,15 @@ LabelRow QueryScope::DropMetadata(LabelRow row) {
   return Keep(kept);
 }
 
+bool QueryScope::SameMetadata(SeriesRows rows) const {
+  for (SymbolId id : {name_id_, type_id_, unit_id_}) {
+    for (const SeriesRow& row : rows) {
+      if (ValueOf(row.labels, id) != ValueOf(rows[0].labels, id)) return false;
+    }
+  }
+  return true;
+}
+
 LabelRow QueryScope::WithLabel(LabelRow row, SymbolId name, SymbolId value) {
   std::vector<LabelPair> out;
   out.reserve(row.size() + 1);

@@ -107,6 +107,8 @@ class QueryScope {
   std::span<SeriesRow> NewRows(size_t n);
   // Without name, type and unit; `row` itself if it has none of them.
   LabelRow DropMetadata(LabelRow row);
+  // Have all rows the same name, type and unit?
+  bool SameMetadata(SeriesRows rows) const;
   // With one label set (value 0: removed).
   LabelRow WithLabel(LabelRow row, SymbolId name, SymbolId value);
   // What becomes of a row when its node drops the name: at once, or flagged.

@@ -21,7 +21,10 @@ struct WindowEnds {
 
   WindowEnds(const StepGrid& grid, const TimeShift& shift)
       : first(shift.Apply(grid.start)), step(shift.pinned ? 0 : grid.step) {}
-  int64_t At(size_t k) const { return first + static_cast<int64_t>(k) * step; }
+  int64_t At(size_t k) const {
+    // An offset may lead beyond the ends of time.
+    return SaturatingAdd(first, static_cast<int64_t>(k) * step);
+  }
 };
 
 // Window k is (end - range, end]: samples [lo[k], hi[k]) of the `n` whose times

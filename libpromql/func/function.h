@@ -92,7 +92,7 @@ struct SeriesWindows {
   const double* param2 = nullptr;
 
   int64_t End(size_t k) const {
-    return first_end + static_cast<int64_t>(k) * end_step;
+    return SaturatingAdd(first_end, static_cast<int64_t>(k) * end_step);
   }
 };
 

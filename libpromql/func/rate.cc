@@ -83,10 +83,10 @@ void Extrapolated(const SeriesWindows& in, WindowScratch& scratch,
       }
     }
     const int64_t end = in.End(k);
-    out.Set(k, difference * extrapolation.Factor(end - in.range, end,
-                                                 in.t[lo].ms, in.t[hi - 1].ms,
-                                                 hi - lo - 1, in.v[lo],
-                                                 difference, range_seconds));
+    out.Set(k, difference * extrapolation.Factor(
+                                SaturatingSub(end, in.range), end, in.t[lo].ms,
+                                in.t[hi - 1].ms, hi - lo - 1, in.v[lo],
+                                difference, range_seconds));
   }
 }
 

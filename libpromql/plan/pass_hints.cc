@@ -81,7 +81,7 @@ class Settler {
     }
     if (inner.start <= end) {
       inner.steps =
-          static_cast<size_t>(SaturatingSub(end, inner.start) / inner.step + 1);
+          static_cast<size_t>(SaturatingSub(end, inner.start) / inner.step) + 1;
     }
     return inner;
   }

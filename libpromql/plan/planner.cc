@@ -168,8 +168,10 @@ absl::StatusOr<Plan> MakePlan(const Expr& expr, const QueryTimes& times,
     if (times.step.ms <= 0) return InvalidArgument("step must be positive");
     plan.grid.step = times.step.ms;
     if (times.end >= times.start) {
-      plan.grid.steps = static_cast<size_t>(
-          SaturatingSub(times.end.ms, times.start.ms) / times.step.ms + 1);
+      plan.grid.steps =
+          static_cast<size_t>(SaturatingSub(times.end.ms, times.start.ms) /
+                              times.step.ms) +
+          1;
     }
   } else {
     plan.grid.steps = 1;
