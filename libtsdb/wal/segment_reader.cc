@@ -25,19 +25,20 @@ absl::StatusOr<std::unique_ptr<SegmentReader>> SegmentReader::Open(
 std::string_view SegmentReader::Available(uint64_t at, size_t need) {
   const uint64_t page_end = at / kPageSize * kPageSize + kPageSize;
   const auto at_hand = [&]() -> std::string_view {
-    if (at < window_at_ || at >= window_at_ + window_.size()) return {};
+    if (at < window_at_ || at >= window_at_ + window_size_) return {};
     const auto begin = static_cast<size_t>(at - window_at_);
-    const size_t n =
-        std::min(static_cast<size_t>(page_end - at), window_.size() - begin);
-    return std::string_view(window_).substr(begin, n);
+    return {window_.get() + begin,
+            std::min(static_cast<size_t>(page_end - at), window_size_ - begin)};
   };
   std::string_view bytes = at_hand();
   if (bytes.size() >= need || !status_.ok()) return bytes;
+  if (window_ == nullptr) {
+    window_ = std::make_unique_for_overwrite<char[]>(kWindow);
+  }
   window_at_ = page_end - kPageSize;
-  window_.resize(kWindow);
-  absl::StatusOr<size_t> n = in_->Read(window_at_, kWindow, window_.data());
+  absl::StatusOr<size_t> n = in_->Read(window_at_, kWindow, window_.get());
   if (!n.ok()) status_ = std::move(n).status();
-  window_.resize(n.ok() ? *n : 0);
+  window_size_ = n.ok() ? *n : 0;
   return at_hand();
 }
 

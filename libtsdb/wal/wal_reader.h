@@ -81,8 +81,9 @@ class SegmentReader {
 
   SegmentFile file_;
   std::unique_ptr<RandomAccessFile> in_;
-  std::string window_;      // a row of whole pages
-  uint64_t window_at_ = 0;  // where it lies in the file
+  std::unique_ptr<char[]> window_;  // a row of whole pages
+  size_t window_size_ = 0;          // what the file has of them
+  uint64_t window_at_ = 0;          // where it lies in the file
   uint64_t at_ = 0;
   uint64_t record_offset_ = 0;
   std::string joined_;  // a record of several fragments

@@ -156,7 +156,7 @@ TEST_CASE_METHOD(WalLab, "a log cut at any length gives its intact prefix") {
     ends.push_back(Raw().size());
   }
   const std::string whole = Raw();
-  for (size_t n = 0; n <= whole.size(); n += n > 200 && n < 32600 ? 97 : 1) {
+  for (size_t n = 0; n <= whole.size(); n += n > 60 && n < 32720 ? 997 : 1) {
     const std::string cut = whole.substr(0, n);
     // With zeros behind it too, as a file system leaves them.
     for (const size_t zeros : {size_t{0}, size_t{3}, kPageSize}) {
