@@ -112,6 +112,8 @@ questions=(
   'topk(3, 100 * (1 - node_filesystem_avail_bytes / (node_filesystem_size_bytes > 0)))'
   'sort_desc(sum by (device) (rate(node_network_receive_bytes_total[15s]) + rate(node_network_transmit_bytes_total[15s])))'
 )
+# 2.x takes a window's left end in, 3.x does not: no step of the subquery lies
+# just there.
 more_questions=(
   '{__name__!=""}'
   'count by (__name__) ({__name__=~"node_.*"})'
@@ -119,7 +121,7 @@ more_questions=(
   'count_over_time(node_cpu_seconds_total[1m])'
   'sum_over_time(go_memstats_alloc_bytes[20s])'
   'rate(node_cpu_seconds_total[10s])'
-  'max_over_time(rate(node_cpu_seconds_total[5s])[20s:1s])'
+  'max_over_time(rate(node_cpu_seconds_total[5s])[20500ms:1s])'
   'histogram_quantile(0.9, sum by (le, handler) (rate(prometheus_http_request_duration_seconds_bucket[20s])))'
   'scrape_duration_seconds offset 5s'
 )
