@@ -23,6 +23,9 @@ class ScanInstant final : public Operator {
         ends_(node.grid, node.shift) {}
 
   absl::StatusOr<SeriesRows> Series() override {
+    if (node_.selector.smoothed) {
+      return Unimplemented("smoothed instant selectors are not implemented");
+    }
     if (node_.grid.steps == 0) return SeriesRows();
     NARTHEX_ASSIGN_OR_RETURN(rows_, selection_.Select());
     return rows_;

@@ -23,7 +23,7 @@ const Recorded kRecorded[] = {
     {"at_modifier", 78, 78},
     {"collision", 2, 2},
     {"duration_expression", 59, 59},
-    {"extended_vectors", 169, 43},
+    {"extended_vectors", 169, 38},
     {"fill-modifier", 46, 46},
     {"functions", 431, 411},
     {"histograms", 185, 90},
