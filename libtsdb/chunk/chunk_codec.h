@@ -37,7 +37,9 @@ struct XorState {
   uint8_t trail = 0;
 };
 
-inline uint32_t XorPutValue(char *p, uint32_t pos, XorState &s, uint64_t v) {
+// `State` has v, lead and trail.
+template <typename State>
+inline uint32_t XorPutValue(char *p, uint32_t pos, State &s, uint64_t v) {
   const uint64_t x = v ^ s.v;
   s.v = v;
   if (x == 0) return PutBits(p, pos, 0, 1);

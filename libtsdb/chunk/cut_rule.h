@@ -1,6 +1,5 @@
-// When a series' open chunk of floats is full, as Prometheus decides it; the
-// head and the block builder ask here, so that chunks end where Prometheus's
-// do.
+// When a series' open chunk is full, as Prometheus decides it; the head and the
+// block builder ask here, so that chunks end where Prometheus's do.
 //
 // Pure functions.
 
@@ -22,11 +21,12 @@ constexpr int64_t ChunkRangeEnd(int64_t t, int64_t width) {
   return (t / width) * width + width;
 }
 
-// Where a chunk that began at `start` and has a quarter of its samples at
+// Where a chunk that began at `start` and is full to one part in `ratio` at
 // `last` should end, so that the rest of the range until `end` is cut evenly.
-inline int64_t PredictChunkEnd(int64_t start, int64_t last, int64_t end) {
+inline int64_t PredictChunkEnd(int64_t start, int64_t last, int64_t end,
+                               double ratio = 4.0) {
   const double n = static_cast<double>(end - start) /
-                   (static_cast<double>(last - start + 1) * 4.0);
+                   (static_cast<double>(last - start + 1) * ratio);
   if (n <= 1) return end;
   return static_cast<int64_t>(static_cast<double>(start) +
                               static_cast<double>(end - start) / std::floor(n));
@@ -48,6 +48,33 @@ inline bool CutsFloatChunk(OpenChunkEnds& ends, uint32_t samples,
     ends.next_at = PredictChunkEnd(ends.start, ends.last, ends.next_at);
   }
   return t >= ends.next_at || samples >= 2 * kSamplesPerChunk;
+}
+
+// Histograms differ in size, so their chunks are measured in bytes.
+inline constexpr uint32_t kHistogramChunkBytes = 1024;
+inline constexpr uint32_t kMinHistogramsPerChunk = 10;
+
+struct OpenHistogramChunkEnds {
+  OpenChunkEnds at;
+  // next_at is a prediction.  Cleared when a chunk is cut for its size or the
+  // time; stays when one ends because the next sample can't follow.
+  bool predicted = false;
+};
+
+// As above, for native histograms; `bytes` is the chunk's length so far.
+inline bool CutsHistogramChunk(OpenHistogramChunkEnds& ends, uint32_t samples,
+                               uint32_t bytes, int64_t t, int64_t range) {
+  OpenChunkEnds& at = ends.at;
+  // However big the samples, a chunk has a few of them, or its range ends.
+  const int64_t range_end =
+      ends.predicted ? ChunkRangeEnd(at.start, range) : at.next_at;
+  if (!ends.predicted && bytes >= kHistogramChunkBytes / 4) {
+    at.next_at = PredictChunkEnd(at.start, at.last, at.next_at,
+                                 double{kHistogramChunkBytes} / double(bytes));
+    ends.predicted = true;
+  }
+  return (t >= at.next_at || bytes >= 2 * kHistogramChunkBytes) &&
+         (samples >= kMinHistogramsPerChunk || t >= range_end);
 }
 
 }  // namespace narthex::tsdb

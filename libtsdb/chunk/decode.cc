@@ -1,9 +1,12 @@
 // Any chunk into columns: the fast path and the only one.
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
 #include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/chunk/histogram_reader.h"
+#include "libtsdb/chunk/xor2_chunk.h"
 #include "narthex/base/status.h"
 #include "narthex/tsdb/chunk.h"
 
@@ -44,12 +47,17 @@ absl::Status DecodeChunk(ChunkEncoding encoding, std::string_view bytes,
     return DataLoss("damaged chunk: too short to have a sample count");
   }
   if (encoding == ChunkEncoding::kXor) {
-    return DecodeXor(bytes, SampleCount(encoding, bytes), range, out);
+    const size_t old = out.size();
+    NARTHEX_RETURN_IF_ERROR(
+        DecodeXor(bytes, SampleCount(encoding, bytes), range, out));
+    if (Timestamp* const starts = out.mutable_st(); starts != nullptr) {
+      std::fill(starts + old, starts + out.size(), Timestamp(0));
+    }
+    return absl::OkStatus();
   }
-  if (IsKnownEncoding(encoding)) {
-    return FailedPrecondition(
-        StrCat("samples of chunk encoding ", ChunkEncodingName(encoding),
-               " can't be read by this version; they are kept as they are"));
+  if (encoding == ChunkEncoding::kXor2) return DecodeXor2(bytes, range, out);
+  if (IsHistogramEncoding(encoding)) {
+    return DecodeHistograms(encoding, bytes, range, out);
   }
   return DataLoss(
       StrCat("damaged chunk: unknown encoding ", static_cast<int>(encoding)));

@@ -43,12 +43,16 @@ struct HistogramColumn {
   std::vector<std::shared_ptr<const HistogramLayout>> layouts = {};
   // Absolute counts, positive then negative.
   std::vector<double> buckets = {};
+  // Start timestamps, 0 for none: as long as points if they were asked for
+  // (SampleColumns::ReserveStartTimes), else empty or shorter.
+  std::vector<Timestamp> start_times = {};
 
   bool empty() const { return points.empty(); }
   void Clear() {
     points.clear();
     layouts.clear();
     buckets.clear();
+    start_times.clear();
   }
 };
 

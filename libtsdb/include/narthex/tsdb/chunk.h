@@ -37,20 +37,20 @@ constexpr bool IsHistogramEncoding(ChunkEncoding e) {
 
 struct EncodedChunk {
   ChunkEncoding encoding = ChunkEncoding::kNone;
-  Timestamp min_t = 0; // of the first sample
-  Timestamp max_t = 0; // of the last one
+  Timestamp min_t = 0;  // of the first sample
+  Timestamp max_t = 0;  // of the last one
   std::string_view bytes = {};
 };
 
 // Samples in the chunk, by its header; 0 if it is too short to say.
 uint32_t SampleCount(ChunkEncoding encoding, std::string_view bytes);
 
-// Adds the chunk's samples within `range` to what is in `out`.  kDataLoss if
-// the bytes are damaged or their times don't ascend (no offset: the caller
-// knows the file), kFailedPrecondition for an encoding that is not decoded,
-// kResourceExhausted if the budget of `out` refuses.  After an error `out` is
-// as it was.
+// Adds the chunk's samples within `range` to what is in `out`: floats or
+// histograms, and start timestamps if it has room for them (0 where there are
+// none).  kDataLoss if the bytes are damaged or their times don't ascend (no
+// offset: the caller knows the file), kResourceExhausted if the budget of `out`
+// refuses.  After an error `out` is as it was.
 absl::Status DecodeChunk(ChunkEncoding encoding, std::string_view bytes,
                          TimeRange range, SampleColumns &out);
 
-} // namespace narthex::tsdb
+}  // namespace narthex::tsdb
