@@ -120,14 +120,15 @@ SeriesData ToSamples(promql::SeriesDescription series, const Offsets& offsets,
   for (size_t i = 0; i < series.values.size(); ++i, t = t + step) {
     const promql::SeriesValue& value = series.values[i];
     if (value.omitted) continue;
-    if (value.histogram != nullptr) {
+    const bool is_histogram = value.histogram != nullptr;
+    if (is_histogram) {
       data.histograms.emplace_back(t, *value.histogram);
-      continue;
+    } else {
+      data.floats.push_back({t, value.value});
     }
-    data.floats.push_back({t, value.value});
     if (offsets.empty()) continue;
-    data.start_times.push_back(offsets[i] ? t + Duration(*offsets[i])
-                                          : Timestamp(0));
+    (is_histogram ? data.histogram_start_times : data.start_times)
+        .push_back(offsets[i] ? t + Duration(*offsets[i]) : Timestamp(0));
   }
   return data;
 }

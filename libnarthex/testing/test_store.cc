@@ -3,6 +3,8 @@
 #include "libnarthex/testing/custom_buckets.h"
 #include "libnarthex/testing/series_notation.h"
 #include "narthex/base/status.h"
+#include "narthex/model/histogram_view.h"
+#include "narthex/model/sample.h"
 #include "narthex/testing/testing.h"
 
 namespace narthex::testing {
@@ -25,6 +27,31 @@ Timestamp NewestOf(const SeriesData& series) {
     newest = std::max(newest, series.histograms.back().first);
   }
   return newest;
+}
+
+// The hint with which a histogram comes back from Prometheus's chunks: what was
+// said on the way in is known there only as "begins a chunk" or "goes on".  A
+// chunk ends with a reset, a change of layout, a float or a stale marker.
+CounterResetHint StoredHint(const FloatHistogram& h,
+                            const FloatHistogram* before) {
+  if (h.hint == CounterResetHint::kGauge) return h.hint;
+  if (before == nullptr || h.hint == CounterResetHint::kReset ||
+      before->hint == CounterResetHint::kGauge || IsStale(before->sum)) {
+    return CounterResetHint::kUnknown;
+  }
+  if (IsStale(h.sum)) return CounterResetHint::kNotReset;
+  if (h.schema != before->schema ||
+      h.zero_threshold != before->zero_threshold ||
+      h.custom_values != before->custom_values) {
+    return CounterResetHint::kUnknown;
+  }
+  HistogramColumn both;
+  AppendHistogram(0, *before, both);
+  AppendHistogram(1, h, both);
+  HistogramView now = ViewOf(both, 1);
+  now.hint = CounterResetHint::kUnknown;
+  return DetectReset(now, ViewOf(both, 0)) ? CounterResetHint::kUnknown
+                                           : CounterResetHint::kNotReset;
 }
 
 absl::Status Duplicate(const Labels& labels, Timestamp t) {
@@ -85,11 +112,25 @@ absl::Status TestStore::Append(SeriesData series) {
     }
   }
   last = newest;
-  for (auto& [t, histogram] : series.histograms) {
+  for (size_t i = 0; i < series.histograms.size(); ++i) {
+    auto& [t, histogram] = series.histograms[i];
     if (t <= last) return Duplicate(series.labels, t);
     if (absl::Status valid = histogram.Validate(); !valid.ok()) return valid;
     last = t;
+    const bool follows = !all.histograms.empty() &&
+                         (all.floats.empty() || all.floats.back().t > t ||
+                          all.floats.back().t < all.histograms.back().first);
+    histogram.hint = StoredHint(
+        histogram, follows ? &all.histograms.back().second : nullptr);
     all.histograms.emplace_back(t, std::move(histogram));
+    if (series.histogram_start_times.empty() &&
+        all.histogram_start_times.empty()) {
+      continue;
+    }
+    all.histogram_start_times.resize(all.histograms.size());
+    if (!series.histogram_start_times.empty()) {
+      all.histogram_start_times.back() = series.histogram_start_times[i];
+    }
   }
   return absl::OkStatus();
 }

@@ -99,6 +99,55 @@ void SampleColumns::Clip(TimeRange range) {
   if (starts.size() > kept) starts.resize(kept);
 }
 
+bool SameLayout(const HistogramLayout& a, const HistogramLayout& b) {
+  return a.schema == b.schema && a.zero_threshold == b.zero_threshold &&
+         a.positive_spans == b.positive_spans &&
+         a.negative_spans == b.negative_spans &&
+         a.custom_values == b.custom_values;
+}
+
+namespace {
+
+bool HasLayout(const HistogramLayout& layout, const FloatHistogram& h) {
+  return layout.schema == h.schema &&
+         layout.zero_threshold == h.zero_threshold &&
+         layout.positive_buckets == h.positive_buckets.size() &&
+         layout.negative_buckets == h.negative_buckets.size() &&
+         layout.positive_spans == h.positive_spans &&
+         layout.negative_spans == h.negative_spans &&
+         layout.custom_values == h.custom_values;
+}
+
+}  // namespace
+
+void AppendHistogram(Timestamp t, const FloatHistogram& h,
+                     HistogramColumn& out) {
+  if (out.layouts.empty() || !HasLayout(*out.layouts.back(), h)) {
+    auto layout = std::make_shared<HistogramLayout>();
+    layout->schema = h.schema;
+    layout->zero_threshold = h.zero_threshold;
+    layout->positive_spans = h.positive_spans;
+    layout->negative_spans = h.negative_spans;
+    layout->custom_values = h.custom_values;
+    layout->positive_buckets = static_cast<uint32_t>(h.positive_buckets.size());
+    layout->negative_buckets = static_cast<uint32_t>(h.negative_buckets.size());
+    out.layouts.push_back(std::move(layout));
+  }
+  HistogramColumn::Point point;
+  point.t = t;
+  point.count = h.count;
+  point.zero_count = h.zero_count;
+  point.sum = h.sum;
+  point.layout = static_cast<uint32_t>(out.layouts.size() - 1);
+  point.buckets = static_cast<uint32_t>(out.buckets.size());
+  point.hint = static_cast<uint8_t>(h.hint);
+  out.points.push_back(point);
+  out.buckets.insert(out.buckets.end(), h.positive_buckets.begin(),
+                     h.positive_buckets.end());
+  out.buckets.insert(out.buckets.end(), h.negative_buckets.begin(),
+                     h.negative_buckets.end());
+}
+
 FloatHistogram ToFloatHistogram(const HistogramColumn& column, size_t i) {
   const HistogramColumn::Point& point = column.points[i];
   const HistogramLayout& layout = *column.layouts[point.layout];

@@ -6,58 +6,13 @@
 #include <utility>
 
 #include "libtsdb/model/histogram_buckets.h"
+#include "libtsdb/model/indexed_buckets.h"
 #include "narthex/base/status.h"
 
 namespace narthex {
 namespace {
 
-// Buckets with their indices, ascending: easier to merge than spans.
-struct IndexedBucket {
-  int32_t index = 0;
-  double count = 0;
-};
-using Buckets = std::vector<IndexedBucket>;
-
-Buckets ToBuckets(const std::vector<Span>& spans,
-                  const std::vector<double>& counts) {
-  Buckets out;
-  out.reserve(counts.size());
-  VisitBuckets(spans, counts.size(), [&](int64_t index, size_t i) {
-    out.push_back({static_cast<int32_t>(index), counts[i]});
-  });
-  return out;
-}
-
-void FromBuckets(const Buckets& buckets, std::vector<Span>& spans,
-                 std::vector<double>& counts) {
-  spans.clear();
-  counts.clear();
-  int64_t end = 0;
-  for (const IndexedBucket& bucket : buckets) {
-    const int64_t gap = bucket.index - end;
-    if (spans.empty() || gap > 0) {
-      spans.push_back({static_cast<int32_t>(gap), 0});
-    }
-    ++spans.back().length;
-    counts.push_back(bucket.count);
-    end = int64_t{bucket.index} + 1;
-  }
-}
-
-// Neighbours that become one bucket of the coarser schema are added up.
-void Coarsen(Buckets& buckets, int32_t from, int32_t to) {
-  size_t kept = 0;
-  for (const IndexedBucket& bucket : buckets) {
-    const auto index =
-        static_cast<int32_t>(((int64_t{bucket.index} - 1) >> (from - to)) + 1);
-    if (kept > 0 && buckets[kept - 1].index == index) {
-      buckets[kept - 1].count += bucket.count;
-    } else {
-      buckets[kept++] = {index, bucket.count};
-    }
-  }
-  buckets.resize(kept);
-}
+using Buckets = IndexedBuckets;
 
 Buckets Sum(const Buckets& a, const Buckets& b, double sign) {
   Buckets out;
@@ -80,34 +35,10 @@ Buckets Sum(const Buckets& a, const Buckets& b, double sign) {
 
 // --- The zero bucket.
 
-// One side of a histogram as a wider zero bucket would see it: counts what lies
-// below `threshold`.  A full bucket that the threshold cuts moves the threshold
-// up to its end.  True: moved.
-bool Swallow(const Buckets& side, int32_t schema, double& threshold,
-             double& zero_count) {
-  for (const IndexedBucket& bucket : side) {
-    if (BucketBound(bucket.index - 1, schema, {}) >= threshold) break;
-    zero_count += bucket.count;
-    const double upper = BucketBound(bucket.index, schema, {});
-    if (upper <= threshold) continue;
-    if (bucket.count == 0) break;
-    threshold = upper;
-    return true;
-  }
-  return false;
-}
-
-// The zero count with a threshold of at least `threshold`, which is raised
-// until it cuts no full bucket.
 double ZeroCountBelow(const FloatHistogram& h, double& threshold) {
-  const Buckets positive = ToBuckets(h.positive_spans, h.positive_buckets);
-  const Buckets negative = ToBuckets(h.negative_spans, h.negative_buckets);
-  for (;;) {
-    double count = h.zero_count;
-    Swallow(positive, h.schema, threshold, count);
-    // What the positive side has counted may be too little now.
-    if (!Swallow(negative, h.schema, threshold, count)) return count;
-  }
+  return narthex::ZeroCountBelow(
+      h.zero_count, h.schema, ToBuckets(h.positive_spans, h.positive_buckets),
+      ToBuckets(h.negative_spans, h.negative_buckets), threshold);
 }
 
 void DropBelow(double threshold, int32_t schema, Buckets& side) {

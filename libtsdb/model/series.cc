@@ -32,37 +32,6 @@ FloatHistogram SampleIterator::histogram() const {
 
 namespace {
 
-uint32_t SpanBuckets(const std::vector<Span>& spans) {
-  uint32_t n = 0;
-  for (const Span& span : spans) n += span.length;
-  return n;
-}
-
-void AddHistogram(Timestamp t, const FloatHistogram& h, HistogramColumn& out) {
-  auto layout = std::make_shared<HistogramLayout>();
-  layout->schema = h.schema;
-  layout->zero_threshold = h.zero_threshold;
-  layout->positive_spans = h.positive_spans;
-  layout->negative_spans = h.negative_spans;
-  layout->custom_values = h.custom_values;
-  layout->positive_buckets = SpanBuckets(h.positive_spans);
-  layout->negative_buckets = SpanBuckets(h.negative_spans);
-  HistogramColumn::Point point;
-  point.t = t;
-  point.count = h.count;
-  point.zero_count = h.zero_count;
-  point.sum = h.sum;
-  point.hint = static_cast<uint8_t>(h.hint);
-  point.layout = static_cast<uint32_t>(out.layouts.size());
-  point.buckets = static_cast<uint32_t>(out.buckets.size());
-  out.layouts.push_back(std::move(layout));
-  out.buckets.insert(out.buckets.end(), h.positive_buckets.begin(),
-                     h.positive_buckets.end());
-  out.buckets.insert(out.buckets.end(), h.negative_buckets.begin(),
-                     h.negative_buckets.end());
-  out.points.push_back(point);
-}
-
 std::span<const Sample> FloatsIn(const SeriesData& row, TimeRange range) {
   const auto begin = std::partition_point(
       row.floats.begin(), row.floats.end(),
@@ -106,8 +75,14 @@ class MemorySet final : public SeriesSet {
       if (with_start) out.mutable_st()[k] = row.start_times[first + k];
     }
     out.SetSize(floats.size());
-    for (const auto& [t, h] : row.histograms) {
-      if (range.Contains(t)) AddHistogram(t, h, out.mutable_histograms());
+    HistogramColumn& histograms = out.mutable_histograms();
+    for (size_t k = 0; k < row.histograms.size(); ++k) {
+      const auto& [t, h] = row.histograms[k];
+      if (!range.Contains(t)) continue;
+      AppendHistogram(t, h, histograms);
+      if (start_times_ && !row.histogram_start_times.empty()) {
+        histograms.points.back().st = row.histogram_start_times[k];
+      }
     }
     return absl::OkStatus();
   }

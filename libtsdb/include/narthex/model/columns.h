@@ -31,12 +31,16 @@ struct HistogramLayout {
   uint32_t negative_buckets = 0;
 };
 
+// The same numbers; spans of length 0 count.
+bool SameLayout(const HistogramLayout& a, const HistogramLayout& b);
+
 struct HistogramColumn {
   struct Point {
     Timestamp t = 0;
     double count = 0, zero_count = 0, sum = 0;
     uint32_t layout = 0, buckets = 0;  // indices into the two vectors below
     uint8_t hint = 0;                  // CounterResetHint
+    Timestamp st = 0;                  // start time if asked for; 0: unknown
   };
   std::vector<Point> points = {};
   // One per chunk, as a rule.
@@ -58,6 +62,10 @@ struct HistogramColumn {
 
 // Point i as a histogram of its own.
 FloatHistogram ToFloatHistogram(const HistogramColumn& column, size_t i);
+// The other way round, behind the last point.  A layout that is the last one's
+// is shared with it.
+void AppendHistogram(Timestamp t, const FloatHistogram& h,
+                     HistogramColumn& out);
 
 class SampleColumns {
  public:

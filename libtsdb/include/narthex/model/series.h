@@ -23,8 +23,8 @@ class SampleIterator {
   explicit SampleIterator(const SampleColumns& columns) : columns_(columns) {}
   SampleKind Next();  // kNone: the end
   Timestamp t() const { return t_; }
-  double value() const { return v_; }            // after kFloat
-  FloatHistogram histogram() const;              // after kHistogram
+  double value() const { return v_; }  // after kFloat
+  FloatHistogram histogram() const;    // after kHistogram
   size_t histogram_index() const { return h_ - 1; }
 
  private:
@@ -39,7 +39,9 @@ struct SeriesData {
   Labels labels = {};
   std::vector<Sample> floats = {};  // ascending
   std::vector<std::pair<Timestamp, FloatHistogram>> histograms = {};
-  std::vector<Timestamp> start_times = {};  // empty, or one per float
+  // Empty, or one per float (histogram); 0: unknown.
+  std::vector<Timestamp> start_times = {};
+  std::vector<Timestamp> histogram_start_times = {};
 };
 
 // A store that holds just these rows.
