@@ -164,7 +164,8 @@ void Draw(const promql::Matrix& matrix, TimeRange range, const Scale& scale,
       step = std::min(step, (floats[k].t - floats[k - 1].t).ms);
     }
     for (const Sample& sample : floats) {
-      if (!std::isfinite(sample.v)) {
+      if (!std::isfinite(sample.v) || sample.t < range.min ||
+          sample.t > range.max) {
         before = false;
         continue;
       }

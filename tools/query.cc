@@ -126,12 +126,13 @@ class Server final : public Source {
 
 absl::StatusOr<std::unique_ptr<Source>> OpenDirectory(const std::string& dir) {
   if (Env::Posix()->Exists(JoinPath(dir, "meta.json"))) {
-    return InvalidArgument(StrCat(
-        dir, " is a single block; give the directory that it lies in"));
+    return InvalidArgument(
+        StrCat(dir, " is a single block; give the directory that it lies in"));
   }
   Options options;
   options.data_dir = dir;
   options.read_only = true;
+  options.storage.progress = StorageProgress();
   NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<Narthex> narthex,
                            Narthex::Open(std::move(options)));
   return std::make_unique<Directory>(std::move(narthex));

@@ -62,10 +62,11 @@ class Gate {
 
 int Serve(ServeSettings settings) {
   Signals signals;
-  const auto logger = NewStderrLogger(settings.log_level);
+  const auto lines = NewStderrLogger(settings.log_level);
+  AboveBars logger(*lines);
   auto log = [&](LogLevel level, std::string_view message,
                  std::initializer_list<LogField> fields = {}) {
-    Log(logger.get(), level, message, fields);
+    Log(&logger, level, message, fields);
   };
   for (const std::string& warning : settings.warnings) {
     log(LogLevel::kWarn, warning);
@@ -84,7 +85,7 @@ int Serve(ServeSettings settings) {
   ThreadPool pool;
   Gate gate;
   settings.http.executor = &pool;
-  settings.http.logger = logger.get();
+  settings.http.logger = &logger;
   auto server = HttpServer::Start(
       [&](const api::Request& request) { return gate.Handle(request); },
       settings.http);
@@ -100,7 +101,8 @@ int Serve(ServeSettings settings) {
   }
 
   settings.options.executor = &pool;
-  settings.options.logger = logger.get();
+  settings.options.logger = &logger;
+  settings.options.storage.progress = StorageProgress();
   auto narthex =
       Narthex::OpenFromConfig(settings.config_file, settings.options);
   if (!narthex.ok()) {

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "narthex/base/env.h"
 #include "narthex/base/status.h"
@@ -239,6 +241,37 @@ void Progress::Draw() {
   }
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
+}
+
+std::function<void(tsdb::Activity, uint64_t, uint64_t)> StorageProgress() {
+  struct Bars {
+    absl::Mutex mu;
+    std::array<std::unique_ptr<Progress>, 2> bars ABSL_GUARDED_BY(mu);
+  };
+  return [bars = std::make_shared<Bars>()](tsdb::Activity activity,
+                                           uint64_t done, uint64_t total) {
+    const auto i = static_cast<size_t>(activity);
+    absl::MutexLock lock(&bars->mu);
+    std::unique_ptr<Progress>& bar = bars->bars[i];
+    if (done >= total) {
+      bar = nullptr;
+      return;
+    }
+    if (bar == nullptr) {
+      bar = std::make_unique<Progress>(i == 0 ? "replaying the log"
+                                              : "writing a block");
+    }
+    bar->Set(done, total);
+  };
+}
+
+AboveBars::AboveBars(Logger& out)
+    : out_(out), on_(isatty(STDERR_FILENO) != 0) {}
+
+void AboveBars::Write(LogLevel level, std::string_view message,
+                      std::span<const LogField> fields) {
+  if (on_) std::fputs("\r\033[K", stderr);
+  out_.Write(level, message, fields);
 }
 
 }  // namespace narthex::tools

@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -19,7 +21,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "narthex/base/logger.h"
 #include "narthex/base/time.h"
+#include "narthex/tsdb/options.h"
 
 namespace narthex::tools {
 
@@ -82,6 +86,22 @@ class Progress {
   uint64_t done_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t total_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t drawn_nanos_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+// tsdb::Options::progress with a bar for each activity while it goes on.
+std::function<void(tsdb::Activity, uint64_t, uint64_t)> StorageProgress();
+
+// Log lines for a terminal that may show a bar: it is wiped first, and comes
+// back when it moves on.  `out` must outlive it.
+class AboveBars final : public Logger {
+ public:
+  explicit AboveBars(Logger& out);
+  void Write(LogLevel level, std::string_view message,
+             std::span<const LogField> fields) override;
+
+ private:
+  Logger& out_;
+  const bool on_;
 };
 
 }  // namespace narthex::tools

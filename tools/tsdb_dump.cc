@@ -117,6 +117,7 @@ absl::Status Dump(const DumpFlags& flags) {
   NARTHEX_RETURN_IF_ERROR(CheckDir(flags.dir));
   tsdb::Options options;
   options.read_only = true;
+  options.progress = StorageProgress();
   NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<tsdb::Db> db,
                            tsdb::Db::Open(flags.dir, options));
   const TimeRange range{flags.min_time, flags.max_time};

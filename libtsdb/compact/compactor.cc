@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "libtsdb/block/block_dir.h"
 #include "libtsdb/block/block_writer.h"
 #include "libtsdb/block/ulid.h"
@@ -42,6 +43,10 @@ absl::StatusOr<std::optional<BlockMeta>> Write(
   for (std::string_view text : merge->symbols()) {
     NARTHEX_RETURN_IF_ERROR(writer->AddSymbol(text));
   }
+  const absl::Cleanup tell_end = [&] {  // of a failure too
+    if (!options.progress) return;
+    options.progress(merge->series_bound(), merge->series_bound());
+  };
   ChunkMerge chunks(range, budget);
   for (uint64_t done = 0;; ++done) {
     NARTHEX_RETURN_IF_ERROR(cancel.Check());
@@ -56,9 +61,6 @@ absl::StatusOr<std::optional<BlockMeta>> Write(
     }
     NARTHEX_RETURN_IF_ERROR(chunks.Finish());
     NARTHEX_RETURN_IF_ERROR(writer->AddSeries(merge->row(), chunks.chunks()));
-  }
-  if (options.progress) {
-    options.progress(merge->series_bound(), merge->series_bound());
   }
   return writer->Finish();
 }

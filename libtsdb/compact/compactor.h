@@ -33,7 +33,8 @@ struct CompactOptions {
   const CancelToken *cancel = nullptr;  // asked per series
   MemoryBudget *budget = nullptr;       // null: unlimited
   // Called every few thousand series, from the compacting thread; the total is
-  // the sum over the sources (an upper bound).
+  // the sum over the sources (an upper bound).  The last call has done ==
+  // total, also of a compaction that fails.
   std::function<void(uint64_t series_done, uint64_t series_total)> progress =
       nullptr;
   uint64_t segment_size = 512 << 20;

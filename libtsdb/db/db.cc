@@ -132,6 +132,13 @@ absl::Status Db::Impl::Open() {
   return OpenHead();
 }
 
+std::function<void(uint64_t, uint64_t)> Db::Impl::ReplayProgress() const {
+  if (!options.progress) return nullptr;
+  return [this](uint64_t done, uint64_t total) {
+    options.progress(Activity::kReplay, done, total);
+  };
+}
+
 absl::Status Db::Impl::OpenHead() {
   head = std::make_unique<Head>(MakeHeadOptions());
   const int64_t min_valid = BlocksEnd();
@@ -154,7 +161,7 @@ absl::Status Db::Impl::OpenHead() {
   const std::string wal_dir = JoinPath(dir, "wal");
   const Timestamp begin = options.clock->Now();
   NARTHEX_ASSIGN_OR_RETURN(const ReplayReport report,
-                           head->Replay(*env, wal_dir));
+                           head->Replay(*env, wal_dir, ReplayProgress()));
   NARTHEX_RETURN_IF_ERROR(wal::SetAside(*env, report.damages,
                                         options.clock->Now(), options.logger));
   if (report.unknown_refs != 0) {
@@ -236,8 +243,9 @@ absl::Status Db::Impl::ReadOnce() {
                                *scratch, "chunks_head", HeadChunkOptions(),
                                [](const HeadChunk&) {}, nullptr));
   head->SetChunks(std::move(chunks));
-  NARTHEX_ASSIGN_OR_RETURN(const ReplayReport report,
-                           head->Replay(*env, JoinPath(dir, "wal")));
+  NARTHEX_ASSIGN_OR_RETURN(
+      const ReplayReport report,
+      head->Replay(*env, JoinPath(dir, "wal"), ReplayProgress()));
   for (const wal::Damage& damage : report.damages) {
     if (damage.torn) continue;  // perhaps still being written
     Log(options.logger, LogLevel::kWarn, "part of the WAL can't be read",

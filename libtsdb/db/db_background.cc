@@ -23,6 +23,11 @@ CompactOptions Db::Impl::MakeCompactOptions() {
   compact.clock = options.clock;
   compact.logger = options.logger;
   compact.cancel = &stop;
+  if (options.progress) {
+    compact.progress = [this](uint64_t done, uint64_t total) {
+      options.progress(Activity::kCompaction, done, total);
+    };
+  }
   return compact;
 }
 

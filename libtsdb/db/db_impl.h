@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -48,6 +49,7 @@ struct Db::Impl {
   // --- db.cc: opening and closing.
 
   absl::Status Open();
+  std::function<void(uint64_t, uint64_t)> ReplayProgress() const;
   absl::Status OpenHead();
   absl::Status OpenReadOnly();
   absl::Status ReadOnce();

@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -111,8 +112,11 @@ class Head {
   void SetChunks(std::unique_ptr<HeadChunkStore> chunks);
   // Samples before this are in blocks.
   void SetMinValid(int64_t t);
-  // Reads the last checkpoint and the segments after it.
-  absl::StatusOr<ReplayReport> Replay(Env& env, const std::string& wal_dir);
+  // Reads the last checkpoint and the segments after it.  `progress`, if any,
+  // is told the bytes of the log that were read, of how many.
+  absl::StatusOr<ReplayReport> Replay(
+      Env& env, const std::string& wal_dir,
+      const std::function<void(uint64_t, uint64_t)>& progress = nullptr);
   // From here on commits are logged.  Without it they are only stored.
   absl::Status OpenLog(Env& env, const std::string& wal_dir);
 

@@ -19,6 +19,19 @@ namespace {
 // so that one that comes out of order has a number too.
 constexpr uint64_t kBaseSlack = uint64_t{1} << 30;
 
+// Bytes of the log between two words on the progress.
+constexpr uint64_t kTellEvery = uint64_t{4} << 20;
+
+uint64_t BytesOf(Env& env, const std::vector<wal::SegmentFile>& segments) {
+  uint64_t bytes = 0;
+  for (const wal::SegmentFile& segment : segments) {
+    if (const auto info = env.Stat(segment.path); info.ok()) {
+      bytes += info->size;
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
@@ -38,9 +51,15 @@ void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
 // One replay.  One thread: nobody else knows the head yet.
 class Head::Replayer {
  public:
-  Replayer(Head& head, ReplayReport& report)
+  using Progress = std::function<void(uint64_t, uint64_t)>;
+
+  // `total`: bytes of all that will be read.
+  Replayer(Head& head, ReplayReport& report, const Progress& progress,
+           uint64_t total)
       : head_(head),
         report_(report),
+        progress_(progress),
+        total_(total),
         min_valid_(head.min_valid_.load(std::memory_order_relaxed)) {
     rules_ = head.Rules();
     rules_.isolated = false;
@@ -57,7 +76,9 @@ class Head::Replayer {
       } else if (!status.ok()) {
         return Annotate(status, reader.path());
       }
+      Tell(done_ + reader.bytes_read());
     }
+    done_ += reader.bytes_read();
     report_.damages.insert(report_.damages.end(), reader.damages().begin(),
                            reader.damages().end());
     return reader.status();
@@ -103,6 +124,12 @@ class Head::Replayer {
   }
 
  private:
+  void Tell(uint64_t done) {
+    if (!progress_ || done - told_ < kTellEvery) return;
+    told_ = done;
+    progress_(std::min(done, total_), total_);
+  }
+
   TimeRange& SegmentTimes(uint32_t segment) {
     return head_.replayed_times_
         .try_emplace(segment, TimeRange{kMaxTime, kMinTime})
@@ -304,6 +331,10 @@ class Head::Replayer {
 
   Head& head_;
   ReplayReport& report_;
+  const Progress& progress_;
+  const uint64_t total_;
+  uint64_t done_ = 0;  // bytes of what was read before
+  uint64_t told_ = 0;
   const int64_t min_valid_;
   StoreRules rules_;
   StoreCounts counts_;
@@ -320,17 +351,14 @@ class Head::Replayer {
   std::vector<wal::Tombstone> deleted_;
 };
 
-absl::StatusOr<ReplayReport> Head::Replay(Env& env,
-                                          const std::string& wal_dir) {
-  ReplayReport report;
-  Replayer replayer(*this, report);
+absl::StatusOr<ReplayReport> Head::Replay(
+    Env& env, const std::string& wal_dir,
+    const std::function<void(uint64_t, uint64_t)>& progress) {
   NARTHEX_ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
                            wal::LastCheckpoint(env, wal_dir));
+  std::vector<wal::SegmentFile> kept;  // the checkpoint's
   if (checkpoint.has_value()) {
-    NARTHEX_ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
-                             wal::ListSegments(env, checkpoint->dir));
-    NARTHEX_RETURN_IF_ERROR(
-        replayer.Read(env, std::move(segments), /*checkpoint=*/true));
+    NARTHEX_ASSIGN_OR_RETURN(kept, wal::ListSegments(env, checkpoint->dir));
   }
   NARTHEX_ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
                            wal::ListSegments(env, wal_dir));
@@ -342,8 +370,17 @@ absl::StatusOr<ReplayReport> Head::Replay(Env& env,
   for (const wal::SegmentFile& segment : segments) {
     replayed_times_.try_emplace(segment.number, TimeRange{kMaxTime, kMinTime});
   }
-  NARTHEX_RETURN_IF_ERROR(
-      replayer.Read(env, std::move(segments), /*checkpoint=*/false));
+  uint64_t total = 0;
+  if (progress) total = BytesOf(env, kept) + BytesOf(env, segments);
+
+  ReplayReport report;
+  Replayer replayer(*this, report, progress, total);
+  absl::Status read = replayer.Read(env, std::move(kept), /*checkpoint=*/true);
+  if (read.ok()) {
+    read = replayer.Read(env, std::move(segments), /*checkpoint=*/false);
+  }
+  if (progress) progress(total, total);
+  NARTHEX_RETURN_IF_ERROR(read);
   replayer.Finish();
   offered_ = {};
   metrics_.wal_corruptions.Inc(report.damages.size());

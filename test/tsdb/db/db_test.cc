@@ -244,4 +244,45 @@ TEST_CASE("the top lists count what the head has", "[tsdb][db]") {
   REQUIRE(lab.db().stats(0).series_by_pair.empty());
 }
 
+TEST_CASE("long work tells how far it is, to its end", "[tsdb][db]") {
+  const std::unique_ptr<Env> env = NewMemEnv();
+  FakeClock clock(0);
+  InlineExecutor here;
+  struct Told {
+    Activity activity;
+    uint64_t done, total;
+  };
+  std::vector<Told> told;
+  Options options{.env = env.get(), .clock = &clock, .executor = &here};
+  options.progress = [&told](Activity activity, uint64_t done, uint64_t total) {
+    told.push_back({activity, done, total});
+  };
+  auto db = Db::Open("data", options);
+  REQUIRE(db.ok());
+  auto appender = (*db)->NewAppender();
+  const SeriesRef ref = *appender->Resolve(kUp);
+  for (int64_t t = 0; t < 5 * kHour; t += 60'000) {
+    REQUIRE(AppendFloat(*appender, ref, t, 1) == Appended::kStored);
+    REQUIRE(appender->Commit().ok());
+  }
+  appender.reset();
+  told.clear();
+  REQUIRE((*db)->Compact().ok());
+  REQUIRE(told.size() >= 2);
+  for (const Told& word : told) {
+    REQUIRE(word.activity == Activity::kCompaction);
+    REQUIRE(word.done <= word.total);
+  }
+  REQUIRE(told.back().done == told.back().total);
+
+  REQUIRE((*db)->Close().ok());
+  told.clear();
+  db = Db::Open("data", options);
+  REQUIRE(db.ok());
+  REQUIRE(told.size() == 1);  // a small log: its end only
+  REQUIRE(told.back().activity == Activity::kReplay);
+  REQUIRE(told.back().total > 0);
+  REQUIRE(told.back().done == told.back().total);
+}
+
 }  // namespace narthex::tsdb

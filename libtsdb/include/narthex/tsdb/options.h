@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "narthex/base/clock.h"
 #include "narthex/base/compress.h"
@@ -16,6 +17,12 @@
 #include "narthex/base/time.h"
 
 namespace narthex::tsdb {
+
+// Work of a Db that takes long enough to be watched.
+enum class Activity : uint8_t {
+  kReplay,     // the log, in Open; counted in bytes
+  kCompaction  // a block being written; counted in series
+};
 
 struct Options {
   // --- What is kept.
@@ -68,6 +75,12 @@ struct Options {
   // `clock` and done by `executor`'s RunLong; without an executor there is none
   // and the host calls Compact().
   Duration background_interval = Minutes(1);
+
+  // How far an activity is; the last call of one has `done` == `total`, also
+  // when it failed.  From the thread that does the work, a few times a second
+  // at most as a rule; it must return soon and not call the Db.
+  std::function<void(Activity, uint64_t done, uint64_t total)> progress =
+      nullptr;
 
   // --- Borrowed.
 
