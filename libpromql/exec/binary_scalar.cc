@@ -9,6 +9,7 @@
 #include "libpromql/exec/scope.h"
 #include "libpromql/func/binary_ops.h"
 #include "narthex/base/status.h"
+#include "narthex/model/labels.h"
 
 namespace narthex::promql {
 namespace {
@@ -160,6 +161,12 @@ OperatorPtr NewBinaryScalar(const BinaryNode& node, QueryScope& scope,
   const bool left = node.inputs[0]->type == ValueType::kScalar;
   const bool right = node.inputs[1]->type == ValueType::kScalar;
   if (left && right) {
+    if (node.binary.op == BinaryOp::kTrimLower ||
+        node.binary.op == BinaryOp::kTrimUpper) {
+      return NewRefusal(scope,
+                        StrCat("operator ", GoQuote(Text(node.binary.op)),
+                               " not allowed for Scalar operations"));
+    }
     return std::make_unique<ScalarScalar>(node, scope, std::move(lhs),
                                           std::move(rhs));
   }

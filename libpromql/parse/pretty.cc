@@ -34,15 +34,17 @@ class PrettyPrinter {
         line_.Head(aggregate);
         out_ += "(\n";
         if (aggregate.param != nullptr) {
-          Print(*aggregate.param, level + 1);
+          Inside(*aggregate.param, level + 1);
           out_ += ",\n";
         }
-        Print(*aggregate.expr, level + 1);
+        Inside(*aggregate.expr, level + 1);
         return Close(level);
       }
       case ExprKind::kBinary: {
         const auto& binary = *As<Binary>(expr);
+        const bool follows = line_.LeftOperandOf(binary.op);
         Print(*binary.lhs, level + 1);
+        line_.set_arithmetic_follows(follows);
         out_ += '\n';
         Indent(level);
         line_.Head(binary);
@@ -56,17 +58,17 @@ class PrettyPrinter {
         out_ += "(\n";
         for (size_t i = 0; i < call.args.size(); ++i) {
           if (i > 0) out_ += ",\n";
-          Print(*call.args[i], level + 1);
+          Inside(*call.args[i], level + 1);
         }
         return Close(level);
       }
       case ExprKind::kParen:
         Indent(level);
         out_ += "(\n";
-        Print(*As<Paren>(expr)->expr, level + 1);
+        Inside(*As<Paren>(expr)->expr, level + 1);
         return Close(level);
       case ExprKind::kSubquery:
-        Print(*subquery->expr, level);
+        Inside(*subquery->expr, level);
         return line_.Range(*subquery);
       case ExprKind::kUnary: {
         const auto& unary = *As<Unary>(expr);
@@ -87,6 +89,13 @@ class PrettyPrinter {
     std::string text;
     PrintState(text, kLineLimit).Print(expr);
     return text.size() <= kLineLimit;
+  }
+
+  // Between brackets: what follows behind them doesn't matter.
+  void Inside(const Expr& expr, int level) {
+    const bool follows = line_.set_arithmetic_follows(false);
+    Print(expr, level);
+    line_.set_arithmetic_follows(follows);
   }
 
   void Indent(int level) {

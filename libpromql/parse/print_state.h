@@ -10,6 +10,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "narthex/promql/ast.h"
@@ -33,6 +34,14 @@ class PrintState {
   void Range(const Subquery& e);
   std::string_view Sign(const Unary& e) const {
     return e.op == UnaryOp::kMinus ? "-" : "+";
+  }
+
+  // See arithmetic_follows_; both return what held before.
+  bool LeftOperandOf(BinaryOp op) {
+    return set_arithmetic_follows(op <= BinaryOp::kPow);
+  }
+  bool set_arithmetic_follows(bool follows) {
+    return std::exchange(arithmetic_follows_, follows);
   }
 
  private:

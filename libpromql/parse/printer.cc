@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "libpromql/parse/print_state.h"
 #include "narthex/base/status.h"
@@ -70,10 +71,9 @@ struct PrintState::Nodes {
     p.Add(")");
   }
   void operator()(const Binary& e) const {
-    const bool follows =
-        std::exchange(p.arithmetic_follows_, e.op <= BinaryOp::kPow);
+    const bool follows = p.LeftOperandOf(e.op);
     p.Print(*e.lhs);
-    p.arithmetic_follows_ = follows;
+    p.set_arithmetic_follows(follows);
     p.Add(" ");
     p.Head(e);
     p.Add(" ");
@@ -109,7 +109,11 @@ void PrintState::Matchers(const VectorSelector& e) {
                       matcher->value() == e.name && !e.name.empty();
     if (!said) texts.push_back(matcher->ToString());
   }
-  if (texts.empty()) return;
+  if (texts.empty()) {
+    // Prometheus writes nothing, which is no argument of info().
+    if (e.name.empty()) Add("{}");
+    return;
+  }
   std::sort(texts.begin(), texts.end());
   char before = '{';
   for (const std::string& text : texts) {
@@ -175,7 +179,11 @@ void PrintState::Range(const Subquery& e) {
 void PrintState::LabelNames(const std::vector<std::string>& names) {
   for (size_t i = 0; i < names.size(); ++i) {
     if (i > 0) Add(", ");
-    Add(IsLegacyLabelName(names[i]) ? names[i] : GoQuote(names[i]));
+    const std::string& name = names[i];
+    // Bare, these two are numbers; Prometheus prints them so.
+    const bool number = absl::EqualsIgnoreCase(name, "nan") ||
+                        absl::EqualsIgnoreCase(name, "inf");
+    Add(IsLegacyLabelName(name) && !number ? name : GoQuote(name));
   }
 }
 

@@ -218,5 +218,13 @@ TEST_CASE("limits refuse a query instead of the host", "[promql][engine]") {
   }
 }
 
+TEST_CASE("trimming a number is refused", "[promql][engine]") {
+  Lab lab;
+  CHECK(lab.At("1 >/ 1", Minutes(1)) ==
+        "operator \">/\" not allowed for Scalar operations");
+  CHECK(lab.Range("time() </ 1", Minutes(0), Minutes(5), Minutes(1)) ==
+        "operator \"</\" not allowed for Scalar operations");
+}
+
 }  // namespace
 }  // namespace narthex::promql::test

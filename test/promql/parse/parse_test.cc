@@ -108,7 +108,7 @@ const Understood kUnderstoodWithEverythingOn[] = {
     {"a / fill_right (5m) fill_left (NaN) b",
      "a / fill_left (NaN) fill_right (300) b"},
     {R"q(info(a, {data="x"}))q", R"q(info(a, {data="x"}))q"},
-    {"info(a, {})", "info(a, )"},
+    {"info(a, {})", "info(a, {})"},
     {R"q(sort_by_label(a, "b", "c"))q", R"q(sort_by_label(a, "b", "c"))q"},
     {"step() + range() + start() - end()",
      "step() + range() + start() - end()"},

@@ -20,6 +20,17 @@ std::string Pretty(std::string_view query) {
   return PrettyPrint(*Parse(query));
 }
 
+TEST_CASE("what Prometheus prints so that it does not parse, parses",
+          "[promql][parse]") {
+  for (const char* query : {"info(up, {})", "sum by (\"nan\", \"Inf\") (up)"}) {
+    CHECK(Print(*Parse(query)) == query);
+  }
+  const std::string name(90, 'b');
+  const std::string text =
+      Pretty("x offset (step() - 5m) @ 1.5 * (" + name + ")");
+  CHECK(text == "  x offset (step() - 5m) @ 1.500\n*\n  (" + name + ")");
+}
+
 TEST_CASE("what fits on a line stays on it", "[promql][parse]") {
   CHECK(Pretty("sum( rate(a [5m]))by(b)") == "sum by (b) (rate(a[5m]))");
   const std::string line = "a + " + std::string(96, 'b');
