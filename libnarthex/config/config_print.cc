@@ -244,7 +244,7 @@ void WriteJob(YamlText& out, const scrape::Job& job) {
   out.Span("scrape_timeout", job.timeout);
   WriteProtocols(out, job.protocols);
   if (job.fallback_protocol) {
-    out.Text("scrape_fallback_protocol",
+    out.Text("fallback_scrape_protocol",
              scrape::ScrapeProtocolName(*job.fallback_protocol));
   }
   out.Text("metrics_path", job.metrics_path);

@@ -150,7 +150,7 @@ absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
   ReadHttpOptions(map, file, job.http);
   map.Read("enable_compression", job.enable_compression);
   ReadScrapeProtocols(map, "scrape_protocols", job.protocols);
-  map.ReadText("scrape_fallback_protocol",
+  map.ReadText("fallback_scrape_protocol",
                [&](const std::string& text) -> absl::Status {
                  NARTHEX_ASSIGN_OR_RETURN(job.fallback_protocol,
                                           scrape::ParseScrapeProtocol(text));

@@ -167,10 +167,11 @@ bool PageLexer::ParseLabels(std::vector<RawLabel>& labels, bool named) {
 
 template <Strictness strictness>
 bool PageLexer::ParseSeries() {
-  const char* const start = p_;
   labels_.clear();
   escapes_ = false;
   has_name_ = *p_ != '{';
+  // Blanks before a name belong to it, as in Prometheus.
+  const char* const start = entry_;
   if (has_name_) {
     p_ = SkipName(p_, end_);
     name_ = {start, static_cast<size_t>(p_ - start)};

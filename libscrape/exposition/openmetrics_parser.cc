@@ -1,6 +1,7 @@
 #include "libscrape/exposition/openmetrics_parser.h"
 
 #include <cmath>
+#include <limits>
 
 #include "narthex/model/labels.h"
 
@@ -105,7 +106,7 @@ std::string_view OpenMetricsParser::ParseWord(std::string_view what) {
     return {};
   }
   const char* const start = ++p_;
-  while (p_ < end_ && *p_ != ' ' && *p_ != '\n') ++p_;
+  while (p_ < end_ && *p_ != ' ' && *p_ != '\n' && *p_ != '\0') ++p_;
   if (p_ == start) Fail(p_, what);
   return {start, static_cast<size_t>(p_ - start)};
 }
@@ -115,12 +116,15 @@ bool OpenMetricsParser::ParseSeconds(std::string_view what, int64_t& millis) {
   if (!status_.ok()) return false;
   double seconds = 0;
   if (!ParseValue(word, seconds)) return false;
-  const double ms = seconds * 1000;
-  if (!(std::fabs(ms) < 9.2e18)) {
+  if (!std::isfinite(seconds)) {
     Fail(word.data(), "invalid timestamp");
     return false;
   }
-  millis = static_cast<int64_t>(ms);
+  // Too far away for an int64 becomes the least, as on Go's amd64: it is out
+  // of bounds wherever it is stored.
+  const double ms = seconds * 1000;
+  millis = std::fabs(ms) < 0x1p63 ? static_cast<int64_t>(ms)
+                                  : std::numeric_limits<int64_t>::min();
   return true;
 }
 
@@ -130,7 +134,9 @@ PageLexer::Entry OpenMetricsParser::NextSeries() {
   const std::string_view word = ParseWord("expected value after metric");
   if (!status_.ok() || !ParseValue(word, value_)) return Entry::kEnd;
   std::string_view rest(p_, static_cast<size_t>(end_ - p_));
-  if (!rest.empty() && rest[0] == ' ' && !rest.starts_with(" # {")) {
+  const bool word_follows =
+      rest.size() > 1 && rest[0] == ' ' && rest[1] != ' ' && rest[1] != '\n';
+  if (word_follows && !rest.starts_with(" # {")) {
     if (!ParseSeconds("expected timestamp", timestamp_)) return Entry::kEnd;
     has_timestamp_ = true;
     rest = {p_, static_cast<size_t>(end_ - p_)};
@@ -140,8 +146,13 @@ PageLexer::Entry OpenMetricsParser::NextSeries() {
     if (!ParseExemplar()) return Entry::kEnd;
   }
   if (p_ == end_) return Fail(p_, "data does not end with # EOF");
-  if (*p_ != '\n') return Fail(p_, "expected next entry after timestamp");
-  ++p_;
+  if (*p_ == '\n') {
+    ++p_;
+  } else if (has_timestamp_ || has_exemplar_) {
+    return Fail(p_, "expected next entry after timestamp");
+  }
+  // Else the sample counts, as in Prometheus, and the next entry fails: blanks
+  // begin none.
   return Entry::kSeries;
 }
 

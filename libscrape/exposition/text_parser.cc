@@ -27,15 +27,21 @@ bool TypeFromText(std::string_view text, MetricType& out) {
 }  // namespace
 
 PageLexer::Entry TextParser::Next() {
+  entry_ = p_;
   while (p_ < end_) {
-    entry_ = p_;
     if (Is(*p_, kNameStart)) return NextSeries();
     switch (*p_) {
       case '\n':
+        entry_ = ++p_;
+        continue;
       case ' ':
       case '\t':
         ++p_;
         continue;
+      case '\0':
+        // Prometheus takes it for the end of the page.
+        p_ = end_;
+        return Entry::kEnd;
       case '#':
         return NextComment();
       case '{':

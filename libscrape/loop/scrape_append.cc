@@ -40,12 +40,9 @@ absl::Status PageAppender::Append(std::string_view page, PageFormat format,
   if (status.ok() && counts_.over_sample_limit) {
     status = ResourceExhausted("sample limit exceeded");
   }
-  if (!status.ok()) {
-    // What a report says of a page that failed.
-    counts_.series_added = learned_;
-    return status;
-  }
-  NARTHEX_RETURN_IF_ERROR(Store());
+  const absl::Status stored = Store(/*whole=*/status.ok());
+  NARTHEX_RETURN_IF_ERROR(status);
+  NARTHEX_RETURN_IF_ERROR(stored);
   return AppendStaleMarkers(at);
 }
 
@@ -100,7 +97,12 @@ absl::Status PageAppender::TakeSeries(Parser& parser, std::string_view page,
   const std::string_view text = parser.series();
   SeriesId id = cache_.Find(text);
   if (id == ScrapeCache::kNone) {
-    NARTHEX_ASSIGN_OR_RETURN(id, Learn(parser));
+    auto learned = Learn(parser);
+    if (!learned.ok()) {
+      ++counts_.total;  // it was scraped, and fails the page
+      return learned.status();
+    }
+    id = *learned;
     if (id == ScrapeCache::kNone) return absl::OkStatus();
   }
   const auto offset = static_cast<size_t>(text.data() - page.data());
@@ -136,7 +138,6 @@ absl::StatusOr<SeriesId> PageAppender::Learn(Parser& parser) {
       return ScrapeCache::kNone;
     }
     NARTHEX_ASSIGN_OR_RETURN(ref, appender_.Resolve(labels));
-    ++learned_;
   }
   return cache_.Add(parser.series(), ref, dropped, parser.type());
 }
@@ -158,6 +159,7 @@ void PageAppender::TakeSample(SeriesId id, double value, bool timed,
   }
   if (timed && Timestamp(time) > latest_) {
     ++counts_.out_of_bounds;
+    if (first) cache_.Unlearn(id);
     return;
   }
   if (timed && b_.times.empty()) {
@@ -173,7 +175,7 @@ void PageAppender::TakeSample(SeriesId id, double value, bool timed,
   }
 }
 
-absl::Status PageAppender::Store() {
+absl::Status PageAppender::Store(bool whole) {
   const size_t n = b_.refs.size();
   b_.outcomes.assign(n, Appended::kStored);
   NARTHEX_RETURN_IF_ERROR(appender_.AppendFloats(
@@ -189,7 +191,7 @@ absl::Status PageAppender::Store() {
     switch (b_.outcomes[i]) {
       case Appended::kStored: {
         ++counts_.stored;
-        if (cache_.series(id).fresh) ++counts_.series_added;
+        if (cache_.CountFresh(id)) ++counts_.series_added;
         const bool timed = !b_.timed.empty() && b_.timed[i];
         if (!timed || rules_.track_timestamps_staleness) cache_.Track(id);
         continue;
@@ -207,9 +209,9 @@ absl::Status PageAppender::Store() {
         ++counts_.out_of_bounds;
         break;
     }
-    if (cache_.series(id).fresh) cache_.Unlearn(id);
+    cache_.Unlearn(id);
   }
-  StoreExemplars();
+  if (whole) StoreExemplars();
   return absl::OkStatus();
 }
 

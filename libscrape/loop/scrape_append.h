@@ -58,8 +58,9 @@ class PageAppender {
       : rules_(rules), cache_(cache), appender_(appender), b_(buffers) {}
 
   // Reads the page and appends its samples at `at`, none later than `latest`,
-  // then the stale markers.  After an error the Appender holds a part of it and
-  // must be rolled back; `counts` is right as far as the page was read.
+  // then the stale markers.  After an error the Appender holds the samples
+  // before it and must be rolled back; `counts` and what is tracked for
+  // staleness are right as far as the page was read.
   absl::Status Append(std::string_view page, PageFormat format, Timestamp at,
                       Timestamp latest);
   // For a page that did not come or was bad: marks what it should have shown.
@@ -78,7 +79,8 @@ class PageAppender {
   // kNone: not stored, but counted.
   template <typename Parser>
   absl::StatusOr<ScrapeCache::SeriesId> Learn(Parser& parser);
-  absl::Status Store();
+  // `whole`: the page was good to its end; else exemplars are left out.
+  absl::Status Store(bool whole);
   template <typename Parser>
   absl::Status ResolveAnew(size_t sample);
   void StoreExemplars();
@@ -91,7 +93,6 @@ class PageAppender {
   Timestamp at_;
   Timestamp latest_;
   PageFormat format_ = PageFormat::kText;
-  size_t learned_ = 0;
 };
 
 }  // namespace narthex::scrape

@@ -8,6 +8,8 @@ namespace {
 
 // Pages for which metadata outlives its metric.
 constexpr uint64_t kMetadataPages = 10;
+// Series that bad pages may add, beside twice those of the last good one.
+constexpr size_t kSparedTexts = 1000;
 
 }  // namespace
 
@@ -50,7 +52,7 @@ ScrapeCache::SeriesId ScrapeCache::Find(std::string_view text) {
   const auto found = by_text_.find(text);
   if (found == by_text_.end()) return kNone;
   const Series& s = series_[*found];
-  if (!s.fresh) cursor_ = s.line + 1;
+  if (!s.fresh && s.line != kNoLine) cursor_ = s.line + 1;
   return *found;
 }
 
@@ -87,8 +89,10 @@ void ScrapeCache::Record(SeriesId series, size_t begin, size_t text,
 }
 
 void ScrapeCache::Unlearn(SeriesId id) {
+  Series& s = series_[id];
+  if (!s.fresh || s.counted || s.seen == 0) return;
   // Its lines stay until the end of the page, so it is forgotten only then.
-  series_[id].seen = 0;
+  s.seen = 0;
   ++unlearned_;
 }
 
@@ -113,6 +117,7 @@ void ScrapeCache::FindStale(std::vector<SeriesRef>& out) {
 
 void ScrapeCache::Forget(SeriesId id) {
   by_text_.erase(id);
+  own_texts_.erase(id);
   series_[id] = Series();
   free_.push_back(id);
 }
@@ -137,9 +142,10 @@ std::string ScrapeCache::EndGood(std::string page) {
     Series& s = series_[line.series];
     s.text = std::string_view(*kept).substr(line.text, s.text.size());
     s.line = static_cast<uint32_t>(i);
-    s.fresh = false;
+    s.fresh = s.counted = false;
   }
   fresh_.clear();
+  own_texts_.clear();
   page_.swap(kept);
   lines_.swap(new_lines_);
   // What is shown behind the last sample is read, not expected.
@@ -147,22 +153,41 @@ std::string ScrapeCache::EndGood(std::string page) {
   shown_.swap(new_shown_);
   DropOldFamilies();
   orphans_.clear();
-  tracked_before_ = std::exchange(tracked_now_, 0);
-  tracked_again_ = 0;
-  ++number_;
+  StopTracking();
   return std::move(*kept);
 }
 
 void ScrapeCache::EndBad() {
   for (SeriesId id : fresh_) {
-    if (!series_[id].text.empty()) Forget(id);
+    Series& s = series_[id];
+    if (s.seen != number_ || (!s.dropped && !s.counted)) {
+      Forget(id);
+      continue;
+    }
+    auto text = std::make_unique<const std::string>(s.text);
+    s.text = *text;
+    s.fresh = s.counted = false;
+    own_texts_.insert_or_assign(id, std::move(text));
   }
   fresh_.clear();
+  if (own_texts_.size() > 2 * lines_.size() + kSparedTexts) {
+    // Bad pages with ever other series: what this one did not show goes.
+    std::vector<SeriesId> old;
+    for (const auto& [id, text] : own_texts_) {
+      if (series_[id].seen != number_) old.push_back(id);
+    }
+    for (SeriesId id : old) Forget(id);
+  }
   orphans_.clear();
   DropOldFamilies();
-  tracked_before_ = tracked_now_ = tracked_again_ = 0;
-  // Two further: what the page before tracked is no candidate any more.
-  number_ += 2;
+  StopTracking();
+}
+
+// What the page tracked is what the next one is held against.
+void ScrapeCache::StopTracking() {
+  tracked_before_ = std::exchange(tracked_now_, 0);
+  tracked_again_ = 0;
+  ++number_;
 }
 
 void ScrapeCache::Clear() {
@@ -170,6 +195,7 @@ void ScrapeCache::Clear() {
     if (!s.text.empty() && s.tracked + 1 == number_) orphans_.push_back(s.ref);
   }
   by_text_.clear();
+  own_texts_.clear();
   series_.clear();
   free_.clear();
   fresh_.clear();

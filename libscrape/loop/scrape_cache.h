@@ -30,16 +30,18 @@ class ScrapeCache {
  public:
   using SeriesId = uint32_t;
   static constexpr SeriesId kNone = ~SeriesId{0};
+  static constexpr uint32_t kNoLine = ~uint32_t{0};
 
   struct Series {
     std::string_view text = {};  // in the last page, or in the one being read
     SeriesRef ref = SeriesRef::kNone;
     uint64_t seen = 0;  // the page that showed it last
     uint64_t tracked =
-        0;              // the page whose end made it a candidate for staleness
-    uint32_t line = 0;  // in the last page
-    bool dropped = false;  // by relabeling
-    bool fresh = false;    // made by the page being read
+        0;  // the page whose end made it a candidate for staleness
+    uint32_t line = kNoLine;  // in the last good page
+    bool dropped = false;     // by relabeling
+    bool fresh = false;       // made by the page being read
+    bool counted = false;     // as one that this page brought
     MetricType type = MetricType::kUnknown;
   };
   // A sample of a page, with all that stands before its number.
@@ -88,7 +90,14 @@ class ScrapeCache {
     ++seen_;
     return true;
   }
-  // A fresh series that storage did not take.
+  // true: a fresh series, seen stored for the first time.
+  bool CountFresh(SeriesId id) {
+    Series& s = series_[id];
+    s.seen = number_;  // whatever became of samples before
+    return s.fresh && !std::exchange(s.counted, true);
+  }
+  // Storage did not take a sample; if it is all that a fresh series has, then
+  // that is forgotten.
   void Unlearn(SeriesId id);
   // Counts pages, good and bad ones.
   uint64_t page_number() const { return number_; }
@@ -108,8 +117,8 @@ class ScrapeCache {
   // The page was good: it is kept; what it did not show is forgotten.  Returns
   // the buffer of the page before.
   std::string EndGood(std::string page);
-  // The page was bad, or there was none: everything stays as it was, but that
-  // nothing is tracked any more.
+  // The page was bad, or there was none.  What it showed before it went wrong
+  // is known and tracked from now on; nothing else is tracked any more.
   void EndBad();
   // Lines may mean other series from now on: forgets all but what must still
   // be marked stale.
@@ -145,6 +154,7 @@ class ScrapeCache {
   };
 
   void Forget(SeriesId id);
+  void StopTracking();
   Family& FamilyOf(std::string_view metric)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(metadata_mu_);
   void DropOldFamilies() ABSL_LOCKS_EXCLUDED(metadata_mu_);
@@ -158,6 +168,8 @@ class ScrapeCache {
   std::vector<Series> series_;
   std::vector<SeriesId> free_;
   std::vector<SeriesId> fresh_;
+  // Of series that only bad pages showed: a page that is not kept.
+  absl::flat_hash_map<SeriesId, std::unique_ptr<const std::string>> own_texts_;
   absl::flat_hash_set<SeriesId, Hash, Equal> by_text_;
   uint64_t number_ = 2;  // never one behind what new series are marked with
   size_t seen_ = 0;      // distinct series of the page being read

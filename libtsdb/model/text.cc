@@ -280,7 +280,42 @@ std::string FormatFloat(double v, char format) {
   return out;
 }
 
+namespace {
+
+// Go's rule: an underscore stands between digits, or between a base's prefix
+// and a digit.
+bool UnderscoresSeparate(std::string_view text) {
+  bool after_digit = false;
+  if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
+    text.remove_prefix(1);
+  }
+  const bool hex =
+      text.size() > 1 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+  if (hex) {
+    text.remove_prefix(2);
+    after_digit = true;
+  }
+  bool after_underscore = false;
+  for (char c : text) {
+    const bool digit =
+        (c >= '0' && c <= '9') ||
+        (hex && ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')));
+    if (c == '_' ? !after_digit : after_underscore && !digit) return false;
+    after_underscore = c == '_';
+    after_digit = digit;
+  }
+  return !after_underscore;
+}
+
+}  // namespace
+
 bool ParseGoFloat(std::string_view text, double& out) {
+  if (text.find('_') != std::string_view::npos) {
+    if (!UnderscoresSeparate(text)) return false;
+    std::string plain(text);
+    std::erase(plain, '_');
+    return ParseGoFloat(plain, out);
+  }
   std::string_view digits = text;
   bool negative = false;
   bool sign = false;

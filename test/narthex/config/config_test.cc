@@ -163,7 +163,7 @@ scrape_configs:
     file_sd_configs: [{files: [/a/b.yml]}]
     params: {q: [a, '']}
     body_size_limit: 1MB
-    scrape_fallback_protocol: PrometheusText0.0.4
+    fallback_scrape_protocol: PrometheusText0.0.4
 )");
   const std::string text = FormatConfig(config);
   INFO(text);
