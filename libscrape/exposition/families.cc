@@ -40,9 +40,9 @@ class FamilyReader {
  public:
   FamilyReader(std::string_view page, PageFormat format)
       : parser_(page, format),
-        suffixes_(format == PageFormat::kText
-                      ? std::span<const Suffix>(kTextSuffixes)
-                      : std::span<const Suffix>(kOpenMetricsSuffixes)) {}
+        suffixes_(format == PageFormat::kOpenMetrics
+                      ? std::span<const Suffix>(kOpenMetricsSuffixes)
+                      : std::span<const Suffix>(kTextSuffixes)) {}
 
   absl::StatusOr<std::vector<PageFamily>> Read() {
     using Entry = ExpositionParser::Entry;
@@ -61,6 +61,7 @@ class FamilyReader {
           NARTHEX_RETURN_IF_ERROR(TakeHelp());
           break;
         case Entry::kSeries:
+        case Entry::kHistogram:
           TakeSeries();
           break;
         case Entry::kUnit:

@@ -31,8 +31,11 @@ class PageLexer {
  public:
   using Entry = ExpositionParser::Entry;
 
-  explicit PageLexer(std::string_view page)
-      : begin_(page.data()), p_(begin_), end_(begin_ + page.size()) {}
+  explicit PageLexer(std::string_view page, const ParserOptions& options = {})
+      : begin_(page.data()),
+        p_(begin_),
+        end_(begin_ + page.size()),
+        start_times_(options.start_times) {}
 
   const absl::Status& status() const { return status_; }
   std::string_view series() const { return series_; }
@@ -42,6 +45,9 @@ class PageLexer {
   std::string_view metric() const { return metric_; }
   MetricType type() const { return type_; }
   std::string_view text() const { return text_; }
+  // The text formats have neither.
+  const Histogram* histogram() const { return nullptr; }
+  const FloatHistogram* float_histogram() const { return nullptr; }
 
   void GetLabels(LabelsScratch& out);
 
@@ -112,12 +118,13 @@ class PageLexer {
   std::string_view text_;
   MetricType type_ = MetricType::kUnknown;  // by the last TYPE line
   absl::Status status_;
+  std::string_view name_;  // of the series, escapes as they are
+  std::vector<RawLabel> labels_;
+  bool start_times_ = false;  // `_created` lines are no series
 
  private:
-  std::string_view name_;
   bool has_name_ = false;
-  bool escapes_ = false;  // the series holds a backslash
-  std::vector<RawLabel> labels_;
+  bool escapes_ = false;     // the series holds a backslash
   std::string label_texts_;  // of GetLabels
   std::string line_text_;    // of UnescapeText
   std::string name_text_;    // of ParseMetricName

@@ -19,6 +19,10 @@ struct Protocol {
 };
 
 constexpr Protocol kProtocols[] = {
+    {ScrapeProtocol::kPrometheusProto, "PrometheusProto",
+     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+     "encoding=delimited",
+     false, PageFormat::kProtobuf},
     {ScrapeProtocol::kPrometheusText004, "PrometheusText0.0.4",
      "text/plain;version=0.0.4", false, PageFormat::kText},
     {ScrapeProtocol::kPrometheusText100, "PrometheusText1.0.0",
@@ -31,8 +35,8 @@ constexpr Protocol kProtocols[] = {
      PageFormat::kOpenMetrics},
 };
 
-// How many protocols Prometheus knows: weights begin one above.
-constexpr size_t kKnownProtocols = 5;
+constexpr std::string_view kEscapings[] = {"allow-utf-8", "underscores", "dots",
+                                           "values"};
 
 const Protocol& Find(ScrapeProtocol protocol) {
   return *std::find_if(
@@ -115,7 +119,7 @@ absl::StatusOr<ScrapeProtocol> ParseScrapeProtocol(std::string_view text) {
   return InvalidArgument(
       StrCat("unknown scrape protocol ", text,
              ", supported: [OpenMetricsText0.0.1 OpenMetricsText1.0.0 "
-             "PrometheusText0.0.4 PrometheusText1.0.0]"));
+             "PrometheusProto PrometheusText0.0.4 PrometheusText1.0.0]"));
 }
 
 std::string_view ScrapeProtocolName(ScrapeProtocol protocol) {
@@ -128,16 +132,35 @@ std::vector<ScrapeProtocol> DefaultScrapeProtocols() {
       ScrapeProtocol::kPrometheusText100, ScrapeProtocol::kPrometheusText004};
 }
 
+std::vector<ScrapeProtocol> ProtobufFirstScrapeProtocols() {
+  std::vector<ScrapeProtocol> protocols = DefaultScrapeProtocols();
+  protocols.insert(protocols.begin(), ScrapeProtocol::kPrometheusProto);
+  return protocols;
+}
+
+absl::StatusOr<NameEscaping> ParseNameEscaping(std::string_view text) {
+  for (size_t i = 0; i < std::size(kEscapings); ++i) {
+    if (kEscapings[i] == text) return static_cast<NameEscaping>(i);
+  }
+  return InvalidArgument(StrCat(
+      "unknown scrape config name escaping method specified, must be one of "
+      "'allow-utf-8', 'underscores', 'dots', or 'values', got ",
+      GoQuote(text)));
+}
+
+std::string_view NameEscapingName(NameEscaping escaping) {
+  return kEscapings[static_cast<size_t>(escaping)];
+}
+
 std::string AcceptHeader(const std::vector<ScrapeProtocol>& protocols,
-                         bool utf8_names) {
+                         NameEscaping escaping) {
   std::string header;
-  size_t weight = kKnownProtocols + 1;
+  size_t weight = std::size(kProtocols) + 1;
   for (ScrapeProtocol protocol : protocols) {
     const Protocol& p = Find(protocol);
     StrAppend(&header, p.media_type);
     if (p.escaping) {
-      StrAppend(&header,
-                ";escaping=", utf8_names ? "allow-utf-8" : "underscores");
+      StrAppend(&header, ";escaping=", NameEscapingName(escaping));
     }
     StrAppend(&header, ";q=0.", weight, ",");
     --weight;
@@ -151,6 +174,7 @@ absl::StatusOr<PageFormat> NegotiateFormat(
   const std::string media = MediaType(content_type);
   if (media == "text/plain") return PageFormat::kText;
   if (media == "application/openmetrics-text") return PageFormat::kOpenMetrics;
+  if (media == "application/vnd.google.protobuf") return PageFormat::kProtobuf;
   if (fallback.has_value()) return Find(*fallback).format;
   if (content_type.empty()) {
     return InvalidArgument(

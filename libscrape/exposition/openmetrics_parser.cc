@@ -2,11 +2,15 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "narthex/model/labels.h"
 
 namespace narthex::scrape {
 namespace {
+
+constexpr double kFarthest = 9.2e18;  // milliseconds
+constexpr std::string_view kCreated = "_created";
 
 bool TypeFromText(std::string_view text, MetricType& out) {
   constexpr struct {
@@ -40,7 +44,18 @@ PageLexer::Entry OpenMetricsParser::Next() {
     if (!status_.ok()) return Entry::kEnd;
     return Fail(p_, "data does not end with # EOF");
   }
-  if (Is(*p_, kNameStart) || *p_ == '{') return NextSeries();
+  if (Is(*p_, kNameStart) || *p_ == '{') {
+    Entry entry = NextSeries();
+    while (start_times_ && entry == Entry::kSeries && type_has_start() &&
+           name_.ends_with(kCreated)) {
+      entry_ = p_;
+      has_exemplar_ = false;
+      // The next line is a series too, or the family ends.
+      if (p_ == end_ || (!Is(*p_, kNameStart) && *p_ != '{')) return Next();
+      entry = NextSeries();
+    }
+    return entry;
+  }
   if (*p_ == '#') return NextComment();
   return Fail(p_, "expected a valid start token");
 }
@@ -173,8 +188,8 @@ bool OpenMetricsParser::ParseExemplar() {
   return true;
 }
 
-bool OpenMetricsParser::GetExemplar(Exemplar& out) const {
-  if (!has_exemplar_) return false;
+bool OpenMetricsParser::GetExemplar(Exemplar& out) {
+  if (!std::exchange(has_exemplar_, false)) return false;
   std::vector<Label> pairs;
   pairs.reserve(exemplar_labels_.size());
   for (const RawLabel& label : exemplar_labels_) {
@@ -185,6 +200,57 @@ bool OpenMetricsParser::GetExemplar(Exemplar& out) const {
   out.has_timestamp = exemplar_has_timestamp_;
   out.t = exemplar_has_timestamp_ ? exemplar_timestamp_ : 0;
   return true;
+}
+
+void OpenMetricsParser::IdentifyMetric(std::string_view name,
+                                       std::string& out) const {
+  const std::string_view left_out = type_ == MetricType::kHistogram ? "le"
+                                    : type_ == MetricType::kSummary ? "quantile"
+                                                                    : "";
+  out.clear();
+  for (const RawLabel& label : labels_) {
+    if (!left_out.empty() && label.name == left_out) continue;
+    out += label.name;
+    out += '\0';
+    out += label.value;
+    out += '\0';
+  }
+  out += name;
+}
+
+void OpenMetricsParser::FindCreated() {
+  created_.clear();
+  next_created_ = 0;
+  created_begin_ = offset();
+  OpenMetricsParser ahead(*this);
+  ahead.start_times_ = false;
+  while (ahead.Next() == Entry::kSeries) {
+    if (!ahead.name_.ends_with(kCreated)) continue;
+    Created& line = created_.emplace_back();
+    line.offset = ahead.offset();
+    const std::string_view name = ahead.name_;
+    ahead.IdentifyMetric(name.substr(0, name.size() - kCreated.size()),
+                         line.metric);
+    const double ms = ahead.value_ * 1000;
+    line.start =
+        std::fabs(ms) < kFarthest ? static_cast<int64_t>(ms) : int64_t{0};
+  }
+  created_end_ = ahead.offset();
+  // A page that does not parse has no start times from where it ends.
+  if (!ahead.status().ok()) created_end_ = offset() + 1;
+}
+
+Timestamp OpenMetricsParser::start_time() {
+  if (!type_has_start()) return 0;
+  if (offset() < created_begin_ || offset() >= created_end_) FindCreated();
+  while (next_created_ < created_.size() &&
+         created_[next_created_].offset < offset()) {
+    ++next_created_;
+  }
+  if (next_created_ == created_.size()) return 0;
+  IdentifyMetric(name_.substr(0, metric_.size()), metric_identity_);
+  const Created& line = created_[next_created_];
+  return line.metric == metric_identity_ ? line.start : Timestamp(0);
 }
 
 }  // namespace narthex::scrape

@@ -13,6 +13,8 @@ class TextParser : public PageLexer {
   using PageLexer::PageLexer;
 
   Entry Next();
+  bool GetExemplar(Exemplar&) const { return false; }
+  Timestamp start_time() const { return 0; }
 
  private:
   Entry NextSeries();

@@ -90,7 +90,8 @@ bool IsValid(const Labels& labels, NameValidation validation) {
 
 absl::StatusOr<Labels> MakeSampleLabels(const SampleRules& rules,
                                         LabelsScratch& scraped,
-                                        LabelsBuilder& builder) {
+                                        LabelsBuilder& builder,
+                                        bool* over_limit) {
   scraped.Sort();
   std::string_view twice;
   if (scraped.HasDuplicate(twice)) {
@@ -121,7 +122,11 @@ absl::StatusOr<Labels> MakeSampleLabels(const SampleRules& rules,
     return InvalidArgument(
         StrCat("invalid metric name or label names: ", labels.ToString()));
   }
-  NARTHEX_RETURN_IF_ERROR(CheckLimits(rules, labels));
+  const absl::Status limits = CheckLimits(rules, labels);
+  if (!limits.ok()) {
+    if (over_limit != nullptr) *over_limit = true;
+    return limits;
+  }
   return labels;
 }
 

@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "narthex/model/labels.h"
 #include "narthex/model/labels_builder.h"
+#include "narthex/scrape/exposition.h"
 #include "narthex/scrape/relabel.h"
 
 namespace narthex::scrape {
@@ -22,6 +24,14 @@ struct SampleRules {
   bool honor_labels = false;
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
+  ParserOptions parser = {};
+  int32_t max_schema = kMaxSchema;  // of native histograms
+  size_t bucket_limit = 0;
+  // Samples that say since when they count: a zero is stored at that time, or
+  // the time with the sample.
+  bool start_zeros = false;
+  bool start_times = false;
+  bool append_metadata = false;
   size_t sample_limit = 0;
   size_t label_limit = 0;
   size_t label_name_length_limit = 0;
@@ -29,10 +39,12 @@ struct SampleRules {
 };
 
 // The labels of a sample, from what the page says (sorted here); empty:
-// dropped. An error fails the whole page.
+// dropped. An error fails the whole page; `over_limit`, if given, becomes true
+// if it is a limit on labels.
 absl::StatusOr<Labels> MakeSampleLabels(const SampleRules& rules,
                                         LabelsScratch& scraped,
-                                        LabelsBuilder& builder);
+                                        LabelsBuilder& builder,
+                                        bool* over_limit = nullptr);
 
 // Of a report series: the target's labels beside the name, which wins.
 Labels MakeReportLabels(const Labels& target_labels, std::string_view name);

@@ -56,6 +56,24 @@ ScrapeCache::SeriesId ScrapeCache::Find(std::string_view text) {
   return *found;
 }
 
+ScrapeCache::SeriesId ScrapeCache::FindText(std::string_view text) {
+  if (cursor_ < lines_.size()) {
+    const SeriesId id = lines_[cursor_].series;
+    if (series_[id].text == text) {
+      ++cursor_;
+      return id;
+    }
+  }
+  return Find(text);
+}
+
+void ScrapeCache::MovePage(const char* from, const char* to) {
+  for (SeriesId id : fresh_) {
+    std::string_view& text = series_[id].text;
+    text = {to + (text.data() - from), text.size()};
+  }
+}
+
 ScrapeCache::SeriesId ScrapeCache::Add(std::string_view text, SeriesRef ref,
                                        bool dropped, MetricType type) {
   SeriesId id = 0;
@@ -222,19 +240,33 @@ ScrapeCache::Family& ScrapeCache::FamilyOf(std::string_view metric) {
   return families_[index];
 }
 
-void ScrapeCache::SetType(std::string_view metric, MetricType type) {
+bool ScrapeCache::SetType(std::string_view metric, MetricType type) {
   absl::MutexLock lock(&metadata_mu_);
-  FamilyOf(metric).metadata.type = type;
+  Family& family = FamilyOf(metric);
+  if (std::exchange(family.metadata.type, type) != type) {
+    family.changed = number_;
+  }
+  return family.changed == number_;
 }
 
-void ScrapeCache::SetHelp(std::string_view metric, std::string_view help) {
+bool ScrapeCache::SetHelp(std::string_view metric, std::string_view help) {
   absl::MutexLock lock(&metadata_mu_);
-  FamilyOf(metric).metadata.help = std::string(help);
+  Family& family = FamilyOf(metric);
+  if (family.metadata.help != help) {
+    family.metadata.help = std::string(help);
+    family.changed = number_;
+  }
+  return family.changed == number_;
 }
 
-void ScrapeCache::SetUnit(std::string_view metric, std::string_view unit) {
+bool ScrapeCache::SetUnit(std::string_view metric, std::string_view unit) {
   absl::MutexLock lock(&metadata_mu_);
-  FamilyOf(metric).metadata.unit = std::string(unit);
+  Family& family = FamilyOf(metric);
+  if (family.metadata.unit != unit) {
+    family.metadata.unit = std::string(unit);
+    family.changed = number_;
+  }
+  return family.changed == number_;
 }
 
 void ScrapeCache::DropOldFamilies() {

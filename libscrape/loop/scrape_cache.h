@@ -43,6 +43,7 @@ class ScrapeCache {
     bool fresh = false;       // made by the page being read
     bool counted = false;     // as one that this page brought
     MetricType type = MetricType::kUnknown;
+    Timestamp start = 0;  // whose zero was stored last
   };
   // A sample of a page, with all that stands before its number.
   struct Line {
@@ -70,6 +71,9 @@ class ScrapeCache {
   }
   // The page did, at offset `at`.
   SeriesId TakeExpected(size_t at);
+  // For pages that are kept as texts of series, one behind the other: the
+  // series that `text` stands for, the expected one without a search.
+  SeriesId FindText(std::string_view text);
   // The series that `text` stands for; sets what is expected behind it.
   SeriesId Find(std::string_view text);
   SeriesId Add(std::string_view text, SeriesRef ref, bool dropped,
@@ -77,9 +81,20 @@ class ScrapeCache {
   // The page showed `series`, otherwise than expected.
   void Record(SeriesId series, size_t begin, size_t text, size_t value,
               MetricType type);
-  void SetType(std::string_view metric, MetricType type);
-  void SetHelp(std::string_view metric, std::string_view help);
-  void SetUnit(std::string_view metric, std::string_view unit);
+  // The page being read has moved in memory.
+  void MovePage(const char* from, const char* to);
+  // true: the metric has other metadata than before.
+  bool SetType(std::string_view metric, MetricType type);
+  bool SetHelp(std::string_view metric, std::string_view help);
+  bool SetUnit(std::string_view metric, std::string_view unit);
+  // Of the metric set last in this page; null: none was.
+  const Metadata* last_metadata() const {
+    return new_shown_.empty() ? nullptr
+                              : &families_[new_shown_.back()].metadata;
+  }
+  std::string_view last_metric() const {
+    return families_[new_shown_.back()].name;
+  }
 
   Series& series(SeriesId id) { return series_[id]; }
   // false: the page showed it before.
@@ -151,6 +166,7 @@ class ScrapeCache {
     std::string name = {};
     Metadata metadata = {};
     uint64_t seen = 0;
+    uint64_t changed = 0;  // the page that last said something else
   };
 
   void Forget(SeriesId id);

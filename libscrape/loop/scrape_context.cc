@@ -39,6 +39,15 @@ ScrapeCounters::ScrapeCounters(MetricRegistry& registry)
           "prometheus_target_scrapes_exceeded_sample_limit_total",
           "Total number of scrapes that hit the sample limit and were "
           "rejected.")),
+      over_bucket_limit(registry.NewCounter(
+          "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_"
+          "total",
+          "Total number of scrapes that hit the native histogram bucket limit "
+          "and were rejected.")),
+      over_label_limits(registry.NewCounter(
+          "prometheus_target_scrape_pool_exceeded_label_limits_total",
+          "Total number of times scrape pools hit the label limits, during "
+          "sync or config reload.")),
       over_body_limit(registry.NewCounter(
           "prometheus_target_scrapes_exceeded_body_size_limit_total",
           "Total number of scrapes that hit the body size limit.")),

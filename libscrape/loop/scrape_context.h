@@ -28,6 +28,8 @@ struct ScrapeCounters {
   Counter& out_of_bounds;
   Counter& exemplars_out_of_order;
   Counter& over_sample_limit;
+  Counter& over_bucket_limit;
+  Counter& over_label_limits;
   Counter& over_body_limit;
   Counter& over_target_limit;
   Counter& bad_targets;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libscrape/exposition/native_histogram.h"
 #include "libscrape/loop/scrape_append.h"
 #include "narthex/base/status.h"
 
@@ -22,8 +23,11 @@ absl::StatusOr<std::shared_ptr<const JobSettings>> JobSettings::Make(Job job) {
       settings->metric_rules,
       Relabeler::Make(job.metric_relabel, job.name_validation));
   settings->http = std::make_shared<const HttpOptions>(job.http);
+  const NameEscaping usual = job.name_validation == NameValidation::kUtf8
+                                 ? NameEscaping::kAllowUtf8
+                                 : NameEscaping::kUnderscores;
   settings->accept =
-      AcceptHeader(job.protocols, job.name_validation == NameValidation::kUtf8);
+      AcceptHeader(job.protocols, job.name_escaping.value_or(usual));
   settings->job = std::move(job);
   return settings;
 }
@@ -38,7 +42,12 @@ bool JobSettings::SameSeries(const JobSettings& other) const {
          a.label_name_length_limit == b.label_name_length_limit &&
          a.label_value_length_limit == b.label_value_length_limit &&
          a.track_timestamps_staleness == b.track_timestamps_staleness &&
-         a.honor_timestamps == b.honor_timestamps;
+         a.honor_timestamps == b.honor_timestamps &&
+         a.scrape_native_histograms == b.scrape_native_histograms &&
+         a.convert_classic_histograms_to_nhcb ==
+             b.convert_classic_histograms_to_nhcb &&
+         a.always_scrape_classic_histograms ==
+             b.always_scrape_classic_histograms;
 }
 
 struct ScrapeLoop::Scrape {
@@ -230,11 +239,14 @@ absl::Status ScrapeLoop::AppendPage(Scrape& scrape, std::string& page,
     scrape.counts = appender.counts();
     Count(scrape.counts);
     if (error.ok()) {
-      page = cache_.EndGood(std::move(page));
+      std::string kept = appender.TakeKept(page);
+      kept = cache_.EndGood(std::move(kept));
+      if (page.capacity() < kept.capacity()) page = std::move(kept);
     } else {
-      if (scrape.counts.over_sample_limit) {
-        context_->counters().over_sample_limit.Inc();
-      }
+      ScrapeCounters& counters = context_->counters();
+      if (scrape.counts.over_sample_limit) counters.over_sample_limit.Inc();
+      if (scrape.counts.over_bucket_limit) counters.over_bucket_limit.Inc();
+      if (scrape.counts.over_label_limit) counters.over_label_limits.Inc();
       // As if nothing had come: everything goes stale.
       (void)scrape.appender->Rollback();
       const absl::Status stale = appender.AppendStaleMarkers(scrape.at);
@@ -375,6 +387,8 @@ void ScrapeLoop::WriteEnd() {
 
 SampleRules ScrapeLoop::RulesOf(const JobSettings& settings) const {
   const Job& job = settings.job;
+  const ScraperOptions& options = context_->options();
+  const bool starts = options.start_time_zero_ingestion || options.start_times;
   return SampleRules{
       .target_labels = public_labels_,
       .relabel = &settings.metric_rules,
@@ -382,6 +396,21 @@ SampleRules ScrapeLoop::RulesOf(const JobSettings& settings) const {
       .honor_labels = job.honor_labels,
       .honor_timestamps = job.honor_timestamps,
       .track_timestamps_staleness = job.track_timestamps_staleness,
+      .parser = {.ignore_native_histograms =
+                     !target_.Switch(kScrapeNativeHistogramsLabel,
+                                     job.scrape_native_histograms),
+                 .convert_classic_histograms_to_nhcb =
+                     target_.Switch(kConvertClassicHistogramsLabel,
+                                    job.convert_classic_histograms_to_nhcb),
+                 .keep_classic_histograms =
+                     target_.Switch(kAlwaysScrapeClassicHistogramsLabel,
+                                    job.always_scrape_classic_histograms),
+                 .start_times = starts},
+      .max_schema = SchemaForFactor(job.native_histogram_min_bucket_factor),
+      .bucket_limit = job.native_histogram_bucket_limit,
+      .start_zeros = options.start_time_zero_ingestion,
+      .start_times = options.start_times,
+      .append_metadata = options.append_metadata,
       .sample_limit = job.sample_limit,
       .label_limit = job.label_limit,
       .label_name_length_limit = job.label_name_length_limit,

@@ -7,7 +7,9 @@
 #include <array>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "narthex/base/status.h"
 #include "narthex/model/labels_builder.h"
@@ -26,12 +28,27 @@ constexpr std::string_view kInterval = "__scrape_interval__";
 constexpr std::string_view kTimeout = "__scrape_timeout__";
 constexpr std::string_view kJob = "job";
 constexpr std::string_view kInstance = "instance";
-// Handling of histograms; shown as labels, and off for text formats.
-constexpr std::string_view kHistogramLabels[] = {
-    "__convert_classic_histograms_to_nhcb__",
-    "__always_scrape_classic_histograms__", "__scrape_native_histograms__"};
+// How errors name the switches.
+constexpr std::pair<std::string_view, std::string_view> kSwitches[] = {
+    {kConvertClassicHistogramsLabel, "convert classic histograms to nhcb"},
+    {kAlwaysScrapeClassicHistogramsLabel, "always scrape classic histograms"},
+    {kScrapeNativeHistogramsLabel, "scrape native histograms"}};
 
 constexpr uint64_t kFnvBasis = 14695981039346656037u;
+
+// Go's strconv.ParseBool; nothing if it is none.
+std::optional<bool> ParseBool(std::string_view text) {
+  constexpr std::string_view kTrue[] = {"1", "t", "T", "true", "TRUE", "True"};
+  constexpr std::string_view kFalse[] = {"0",     "f",     "F",
+                                         "false", "FALSE", "False"};
+  for (std::string_view yes : kTrue) {
+    if (text == yes) return true;
+  }
+  for (std::string_view no : kFalse) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
 
 uint64_t Fnv1a(uint64_t hash, std::string_view text) {
   for (char c : text) {
@@ -95,7 +112,14 @@ void AddDefaults(const Job& job, LabelsBuilder& labels) {
   add(kTimeout, FormatDuration(job.timeout));
   add(kMetricsPath, job.metrics_path);
   add(kScheme, job.scheme);
-  for (std::string_view name : kHistogramLabels) add(name, "false");
+  const auto add_switch = [&](std::string_view name, bool on) {
+    add(name, on ? "true" : "false");
+  };
+  add_switch(kConvertClassicHistogramsLabel,
+             job.convert_classic_histograms_to_nhcb);
+  add_switch(kAlwaysScrapeClassicHistogramsLabel,
+             job.always_scrape_classic_histograms);
+  add_switch(kScrapeNativeHistogramsLabel, job.scrape_native_histograms);
   for (const auto& [name, values] : job.params) {
     if (!values.empty()) add(StrCat(kParam, name), values[0]);
   }
@@ -133,6 +157,10 @@ Labels Target::PublicLabels() const {
     if (!label.name.starts_with(kReserved)) pairs.push_back(label);
   }
   return Labels::FromSorted(pairs);
+}
+
+bool Target::Switch(std::string_view label, bool otherwise) const {
+  return ParseBool(labels.Get(label)).value_or(otherwise);
 }
 
 uint64_t Target::Hash() const {
@@ -173,6 +201,13 @@ absl::StatusOr<TargetOutcome> MakeTarget(const Job& job, const Relabeler& rules,
         StrCat("scrape timeout cannot be greater than scrape interval (",
                GoQuote(labels.Get(kTimeout)), " > ",
                GoQuote(labels.Get(kInterval)), ")"));
+  }
+  for (const auto& [label, what] : kSwitches) {
+    const std::string_view value = labels.Get(label);
+    if (value.empty() || ParseBool(value).has_value()) continue;
+    return InvalidArgument(StrCat("error parsing ", what,
+                                  ": strconv.ParseBool: parsing ",
+                                  GoQuote(value), ": invalid syntax"));
   }
   std::vector<std::string> meta;
   for (const Label& label : labels.Pairs()) {
@@ -248,6 +283,11 @@ absl::Status ValidateJob(const Job& job) {
   if (std::set(job.protocols.begin(), job.protocols.end()).size() !=
       job.protocols.size()) {
     return refuse("duplicated protocol in scrape_protocols");
+  }
+  if (job.name_escaping == NameEscaping::kAllowUtf8 &&
+      job.name_validation != NameValidation::kUtf8) {
+    return refuse(
+        "utf8 metric names requested but validation scheme is not set to UTF8");
   }
   for (const TargetGroup& group : job.static_groups) {
     for (const Labels& target : group.targets) {

@@ -20,10 +20,13 @@ struct Parsed {
 };
 
 // {__name__="up"} 1 @1000 | TYPE up gauge | HELP up text | ERROR...
-inline Parsed ParsePage(std::string_view page, PageFormat format) {
+// Histograms: {__name__="h"} {{schema:1 ...}}; exemplars behind ` # `, start
+// times behind ` since `.
+inline Parsed ParsePage(std::string_view page, PageFormat format,
+                        const ParserOptions& options = {}) {
   using Entry = ExpositionParser::Entry;
   Parsed parsed;
-  ExpositionParser parser(page, format);
+  ExpositionParser parser(page, format, options);
   LabelsScratch scratch;
   for (;;) {
     const Entry kind = parser.Next();
@@ -31,19 +34,29 @@ inline Parsed ParsePage(std::string_view page, PageFormat format) {
       case Entry::kEnd:
         parsed.error = std::string(Message(parser.status()));
         return parsed;
-      case Entry::kSeries: {
+      case Entry::kSeries:
+      case Entry::kHistogram: {
         parser.GetLabels(scratch);
         scratch.Sort();
         Labels labels;
         scratch.BuildInto(labels);
-        std::string line =
-            StrCat(labels.ToString(), " ", FormatFloat(parser.value()));
+        std::string line = StrCat(labels.ToString(), " ");
+        if (kind == Entry::kSeries) {
+          line += FormatFloat(parser.value());
+        } else if (const FloatHistogram* h = parser.float_histogram()) {
+          StrAppend(&line, "float ", h->ToTestString());
+        } else {
+          line += parser.histogram()->ToFloat().ToTestString();
+        }
         if (parser.timestamp()) StrAppend(&line, " @", parser.timestamp()->ms);
         Exemplar exemplar;
-        if (parser.GetExemplar(exemplar)) {
+        while (parser.GetExemplar(exemplar)) {
           StrAppend(&line, " # ", exemplar.labels.ToString(), " ",
                     FormatFloat(exemplar.value));
           if (exemplar.has_timestamp) StrAppend(&line, " @", exemplar.t.ms);
+        }
+        if (const Timestamp start = parser.start_time(); start.ms != 0) {
+          StrAppend(&line, " since ", start.ms);
         }
         parsed.entries.push_back(line);
         break;

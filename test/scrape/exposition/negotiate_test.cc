@@ -7,13 +7,36 @@ namespace narthex::scrape {
 namespace {
 
 TEST_CASE("Accept is what Prometheus sends", "[scrape][exposition]") {
-  REQUIRE(AcceptHeader(DefaultScrapeProtocols(), /*utf8_names=*/true) ==
+  REQUIRE(AcceptHeader(DefaultScrapeProtocols(), NameEscaping::kAllowUtf8) ==
           "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0."
           "6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;"
           "version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q="
           "0.3,*/*;q=0.2");
-  REQUIRE(AcceptHeader({ScrapeProtocol::kPrometheusText004}, true) ==
+  REQUIRE(AcceptHeader({ScrapeProtocol::kPrometheusText004},
+                       NameEscaping::kUnderscores) ==
           "text/plain;version=0.0.4;q=0.6,*/*;q=0.5");
+}
+
+TEST_CASE("Accept asks for protobuf first where histograms are wanted",
+          "[scrape][exposition]") {
+  REQUIRE(
+      AcceptHeader(ProtobufFirstScrapeProtocols(), NameEscaping::kDots) ==
+      "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+      "encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;"
+      "escaping=dots;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
+      "text/plain;version=1.0.0;escaping=dots;q=0.3,text/plain;version=0.0.4;"
+      "q=0.2,*/*;q=0.1");
+  REQUIRE(*NegotiateFormat(
+              "application/vnd.google.protobuf; "
+              "proto=io.prometheus.client.MetricFamily; encoding=delimited") ==
+          PageFormat::kProtobuf);
+  REQUIRE(*NegotiateFormat("", ScrapeProtocol::kPrometheusProto) ==
+          PageFormat::kProtobuf);
+  for (std::string_view name :
+       {"allow-utf-8", "underscores", "dots", "values"}) {
+    REQUIRE(NameEscapingName(*ParseNameEscaping(name)) == name);
+  }
+  REQUIRE_FALSE(ParseNameEscaping("").ok());
 }
 
 TEST_CASE("a Content-Type names a format, or the fallback does",

@@ -90,5 +90,35 @@ TEST_CASE("after an error nothing more is parsed", "[scrape][exposition]") {
   REQUIRE(parser.status().message().find("line 1") != std::string::npos);
 }
 
+TEST_CASE("OpenMetrics: _created lines are start times if asked for",
+          "[scrape][exposition]") {
+  const std::string page =
+      "# TYPE c counter\n"
+      "c_total{a=\"1\"} 5 # {id=\"x\"} 1\nc_created{a=\"1\"} 100.25\n"
+      "c_total{a=\"2\"} 6\n"
+      "c_total{a=\"3\"} 7\nc_created{a=\"3\"} 300\n"
+      "# TYPE s summary\n"
+      "s{quantile=\"0.5\"} 1\ns_count 1\ns_created 400\ns_sum 2\n"
+      "# TYPE g gauge\n"
+      "g_created 1\n"
+      "# EOF\n";
+  ParserOptions options;
+  options.start_times = true;
+  const Parsed parsed = ParsePage(page, PageFormat::kOpenMetrics, options);
+  REQUIRE(parsed.error == "");
+  // The first line below decides; of a="2" it is another's.
+  REQUIRE(parsed.entries ==
+          std::vector<std::string>{
+              "TYPE c counter",
+              R"({__name__="c_total", a="1"} 5 # {id="x"} 1 since 100250)",
+              R"({__name__="c_total", a="2"} 6)",
+              R"({__name__="c_total", a="3"} 7 since 300000)", "TYPE s summary",
+              R"({__name__="s", quantile="0.5"} 1 since 400000)",
+              R"({__name__="s_count"} 1 since 400000)",
+              R"({__name__="s_sum"} 2)", "TYPE g gauge",
+              R"({__name__="g_created"} 1)"});
+  REQUIRE(ParsePage(page, PageFormat::kOpenMetrics).entries.size() == 13);
+}
+
 }  // namespace
 }  // namespace narthex::scrape

@@ -1,10 +1,11 @@
 // Pages of metrics, read one entry at a time: the text format 0.0.4 (and 1.0.0,
-// whose names may be quoted) and OpenMetrics 1.0.
+// whose names may be quoted), OpenMetrics 1.0, and protobuf.
 //
 // A parser never allocates per entry and never copies: its views point into the
 // page (or, where a text holds escapes, into a buffer that the next call
 // reuses), which must stay.  One thread.  Any bytes are legal input: garbage
-// ends in an error with line and column, after the entries before it.
+// ends in an error with line and column (of protobuf: with the offset of the
+// family), after the entries before it.
 
 #pragma once
 
@@ -20,6 +21,8 @@
 #include "absl/status/statusor.h"
 #include "narthex/base/time.h"
 #include "narthex/model/exemplar.h"
+#include "narthex/model/float_histogram.h"
+#include "narthex/model/histogram.h"
 #include "narthex/model/labels_builder.h"
 #include "narthex/model/metadata.h"
 
@@ -27,6 +30,7 @@ namespace narthex::scrape {
 
 // What a target may be asked for, by the names of the configuration.
 enum class ScrapeProtocol : uint8_t {
+  kPrometheusProto,     // PrometheusProto
   kPrometheusText004,   // PrometheusText0.0.4
   kPrometheusText100,   // PrometheusText1.0.0
   kOpenMetricsText001,  // OpenMetricsText0.0.1
@@ -38,8 +42,16 @@ std::string_view ScrapeProtocolName(ScrapeProtocol protocol);
 
 // OpenMetrics 1.0.0 and 0.0.1, text 1.0.0 and 0.0.4, best first.
 std::vector<ScrapeProtocol> DefaultScrapeProtocols();
+// The same behind protobuf: what jobs that want native histograms ask for.
+std::vector<ScrapeProtocol> ProtobufFirstScrapeProtocols();
 
-enum class PageFormat : uint8_t { kText, kOpenMetrics };
+enum class PageFormat : uint8_t { kText, kOpenMetrics, kProtobuf };
+
+// How a server is asked to write names that are not plain identifiers, by the
+// names of metric_name_escaping_scheme.
+enum class NameEscaping : uint8_t { kAllowUtf8, kUnderscores, kDots, kValues };
+absl::StatusOr<NameEscaping> ParseNameEscaping(std::string_view text);
+std::string_view NameEscapingName(NameEscaping escaping);
 
 // The format that a Content-Type names.  `fallback` is for types that are
 // missing, unknown or malformed; without it they are an error, in Prometheus's
@@ -48,10 +60,21 @@ absl::StatusOr<PageFormat> NegotiateFormat(
     std::string_view content_type,
     std::optional<ScrapeProtocol> fallback = std::nullopt);
 
-// The Accept header for these protocols, weights descending; `utf8_names`:
-// those that can are asked not to escape names.
+// The Accept header for these protocols, weights descending; those that can are
+// asked for this escaping.
 std::string AcceptHeader(const std::vector<ScrapeProtocol> &protocols,
-                         bool utf8_names);
+                         NameEscaping escaping);
+
+struct ParserOptions {
+  // Of protobuf: histograms are shown as classic ones, whatever else they have.
+  bool ignore_native_histograms = false;
+  // Classic histograms are shown as native ones with custom buckets.
+  bool convert_classic_histograms_to_nhcb = false;
+  // Classic histograms are shown beside the native ones.
+  bool keep_classic_histograms = false;
+  // OpenMetrics: `_created` lines are start times and no series.
+  bool start_times = false;
+};
 
 class ExpositionParser {
  public:
@@ -61,11 +84,13 @@ class ExpositionParser {
     kType,
     kHelp,
     kUnit,
-    kComment
+    kComment,
+    kHistogram  // a series whose value is a native histogram
   };
 
   // `page` is borrowed.
-  ExpositionParser(std::string_view page, PageFormat format);
+  ExpositionParser(std::string_view page, PageFormat format,
+                   const ParserOptions &options = {});
   ~ExpositionParser();
   ExpositionParser(ExpositionParser &&) noexcept;
   ExpositionParser &operator=(ExpositionParser &&) noexcept;
@@ -75,17 +100,23 @@ class ExpositionParser {
   // ("EOL") while parsing: "up x" (line 3, column 4)`.
   const absl::Status &status() const;
 
-  // --- Of a kSeries.
+  // --- Of a kSeries or kHistogram.
 
-  // Name and labels as they stand in the page: a key for caches.
+  // Name and labels as they stand in the page, or (of protobuf and of
+  // histograms) bytes that stand for them: a key for caches.
   std::string_view series() const;
-  double value() const;
+  double value() const;  // of a kSeries
+  // Of a kHistogram: one of them, the other is null.  Not validated.
+  const Histogram *histogram() const;
+  const FloatHistogram *float_histogram() const;
   std::optional<Timestamp> timestamp() const;
   // Appends to `out` (after clearing it) the name and the labels, unsorted,
   // `le` and `quantile` written as floats.  Views live until the next Next().
   void GetLabels(LabelsScratch &out);
-  // OpenMetrics: the sample's exemplar.
+  // The sample's next exemplar; false: there is none any more.
   bool GetExemplar(Exemplar &out);
+  // Since when the sample counts; 0: it does not say so.
+  Timestamp start_time();
 
   // --- Of a kType, kHelp, kUnit.
 
@@ -93,7 +124,8 @@ class ExpositionParser {
   MetricType type() const;
   std::string_view text() const;  // of a help (unescaped), unit or comment
 
-  // Where the entry begins: offset in the page, and line (from 1).
+  // Where the entry begins: offset in the page, and line (from 1; of protobuf
+  // 0).
   size_t offset() const;
   size_t line() const;
 

@@ -47,6 +47,10 @@ struct Job {
   // For an answer whose Content-Type says nothing usable; none: the scrape
   // fails.
   std::optional<ScrapeProtocol> fallback_protocol = std::nullopt;
+  // What servers are asked to do with names that are no plain identifiers;
+  // kAllowUtf8 needs name_validation kUtf8.  None: as that has it, kAllowUtf8
+  // or kUnderscores.
+  std::optional<NameEscaping> name_escaping = std::nullopt;
 
   // --- What is made of a page.
 
@@ -56,6 +60,11 @@ struct Job {
   std::vector<RelabelRule> metric_relabel = {};  // metric_relabel_configs
   NameValidation name_validation = NameValidation::kUtf8;
   bool extra_scrape_metrics = false;
+  // Three that a target may have otherwise, by labels that relabeling gave it.
+  bool scrape_native_histograms =
+      false;  // false: they are read as classic ones
+  bool convert_classic_histograms_to_nhcb = false;
+  bool always_scrape_classic_histograms = false;  // beside native ones
 
   // --- Limits; 0: none.  A page that exceeds one is a failed scrape.
 
@@ -64,6 +73,14 @@ struct Job {
   size_t label_limit = 0;
   size_t label_name_length_limit = 0;
   size_t label_value_length_limit = 0;
+  // Histograms with more buckets get coarser ones.
+  size_t native_histogram_bucket_limit = 0;
+  // Of one bucket's bound to the next; histograms with smaller steps get
+  // coarser ones.
+  double native_histogram_min_bucket_factor = 0;
+
+  // Gets a line of JSON for every scrape that fails; empty: nobody does.
+  std::string scrape_failure_log_file = {};
 
   friend bool operator==(const Job &, const Job &) = default;
 };

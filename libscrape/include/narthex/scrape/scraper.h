@@ -52,8 +52,12 @@ struct ScraperOptions {
       {};  // "host:port"; empty: URLs are shown as they are
   std::string global_scheme = "http";
   std::string listen_port = {};  // a target there on localhost is this process
-  // Prometheus's feature flags.
+  // Prometheus's feature flags: extra-scrape-metrics,
+  // created-timestamp-zero-ingestion, metadata-wal-records, st-storage.
   bool extra_scrape_metrics = false;
+  bool start_time_zero_ingestion = false;
+  bool append_metadata = false;
+  bool start_times = false;
   // Samples further ahead of the clock than this are refused.
   Duration max_ahead = Minutes(10);
 };

@@ -19,6 +19,15 @@
 
 namespace narthex::scrape {
 
+// Labels by which a target says otherwise than its job; booleans in Go's
+// spellings.
+inline constexpr std::string_view kScrapeNativeHistogramsLabel =
+    "__scrape_native_histograms__";
+inline constexpr std::string_view kConvertClassicHistogramsLabel =
+    "__convert_classic_histograms_to_nhcb__";
+inline constexpr std::string_view kAlwaysScrapeClassicHistogramsLabel =
+    "__always_scrape_classic_histograms__";
+
 // Fixed once made.
 struct Target {
   Labels discovered = {};  // before relabeling
@@ -29,6 +38,8 @@ struct Target {
 
   // Without those that begin with `__`: what samples get.
   Labels PublicLabels() const;
+  // What the label says; `otherwise` if it is missing or no boolean.
+  bool Switch(std::string_view label, bool otherwise) const;
   // Equal for equal targets; spreads the scrapes over the interval.
   uint64_t Hash() const;
 };
