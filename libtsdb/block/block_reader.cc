@@ -112,10 +112,19 @@ class Reader final : public BlockReader {
     while (walk.Next(chunk) && chunk.min_t <= range.max) {
       if (!Wanted(chunk, range, deleted)) continue;
       const size_t old = out.size();
+      HistogramColumn& histograms = out.mutable_histograms();
+      const size_t old_points = histograms.points.size();
       NARTHEX_RETURN_IF_ERROR(Decode(chunk.ref, range, out));
       // Prometheus writes chunks one behind the other; somebody else may not.
-      if (old != 0 && out.size() != old && out.t()[old] <= out.t()[old - 1]) {
+      const auto& points = histograms.points;
+      if ((old != 0 && out.size() != old && out.t()[old] <= out.t()[old - 1]) ||
+          (old_points != 0 && points.size() != old_points &&
+           points[old_points].t <= points[old_points - 1].t)) {
         out.SetSize(old);
+        histograms.points.resize(old_points);
+        if (histograms.start_times.size() > old_points) {
+          histograms.start_times.resize(old_points);
+        }
         SampleColumns apart(ctx.budget);
         NARTHEX_RETURN_IF_ERROR(Decode(chunk.ref, range, apart));
         NARTHEX_RETURN_IF_ERROR(MergeColumns(apart, out));

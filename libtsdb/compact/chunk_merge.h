@@ -1,16 +1,19 @@
 // The chunks of one series for a new block: deleted samples and what lies
 // outside the range cut out, overlapping chunks merged, all others as they are.
 //
-// One thread; reused from series to series.
+// One thread; reused from series to series.  Of samples with one time the
+// source that was added first wins.
 
 #pragma once
 
 #include <deque>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "libtsdb/block/block_source.h"
+#include "libtsdb/chunk/chunk_builder.h"
 #include "narthex/base/budget.h"
 #include "narthex/base/time.h"
 #include "narthex/model/columns.h"
@@ -20,8 +23,7 @@ namespace narthex::tsdb {
 
 class ChunkMerge {
  public:
-  ChunkMerge(TimeRange range, MemoryBudget& budget)
-      : range_(range), merged_(budget), other_(budget) {}
+  ChunkMerge(TimeRange range, MemoryBudget& budget);
 
   void Begin();
   // Adds what `source` has of the series.
@@ -31,20 +33,36 @@ class ChunkMerge {
   const std::vector<EncodedChunk>& chunks() const { return out_; }
 
  private:
-  absl::Status Edit(const BlockSource& source, const EncodedChunk& chunk,
-                    const Intervals* deleted);
+  struct Piece {
+    EncodedChunk chunk;
+    const BlockSource* source = nullptr;
+  };
+  struct HistogramAt {
+    Timestamp t = 0;
+    Timestamp start = 0;
+    std::variant<Histogram, FloatHistogram> h = {};
+  };
+
+  // Samples as they are gathered before they are encoded.
+  void ClearSamples();
+  absl::Status Gather(const Piece& piece, TimeRange range);
+  void CutDeleted(const Intervals& deleted);
+  void Encode(ChunkBuilder& builder, BuiltChunks& to);
+
+  absl::Status Edit(const Piece& piece, const Intervals* deleted);
   absl::Status MergeRun(size_t begin, size_t end);
-  // Encodes columns, at most `split` samples a chunk.
-  void Encode(const SampleColumns& columns, size_t split,
-              std::vector<EncodedChunk>& to);
 
   const TimeRange range_;
-  SampleColumns merged_;
+  ChunkBuilder whole_;  // one chunk stays one
+  ChunkBuilder split_;
+  SampleColumns floats_;
   SampleColumns other_;
+  std::vector<HistogramAt> histograms_;
+  bool xor2_ = false;            // one of the chunks was
   std::deque<ChunkList> lists_;  // one per source; the first used_ are in use
   size_t used_ = 0;
-  std::deque<std::string> made_;
-  std::vector<EncodedChunk> in_;
+  BuiltChunks made_;
+  std::vector<Piece> in_;
   std::vector<EncodedChunk> out_;
 };
 

@@ -16,10 +16,19 @@
 #include "narthex/base/clock.h"
 #include "narthex/base/env.h"
 #include "narthex/base/time.h"
+#include "narthex/model/float_histogram.h"
+#include "narthex/model/histogram.h"
 #include "narthex/model/labels.h"
 #include "narthex/tsdb/block.h"
 
 namespace narthex::tsdb {
+
+// What a sample is that is not later than the series' last one.
+enum class Overlap : uint8_t {
+  kRefuse,     // an error, unless it repeats the last one exactly
+  kFirstWins,  // sorted in; of one time what was added first stays
+  kLastWins    // sorted in; of one time what was added last stays
+};
 
 struct BlockBuilderOptions {
   Env *env = Env::Posix();
@@ -27,6 +36,7 @@ struct BlockBuilderOptions {
   // Blocks are aligned to it: the largest power-of-three multiple of 2 h that
   // is no longer, as promtool's --max-block-duration.  0: 2 h.
   Duration max_block_duration = Hours(2);
+  Overlap overlap = Overlap::kRefuse;
 };
 
 class BlockBuilder {
@@ -37,9 +47,14 @@ public:
   virtual ~BlockBuilder() = default;
 
   // Samples of different series in any order; of one series within one block's
-  // range they must ascend: an older or equal time with another value is
-  // refused (kInvalidArgument), an exact repetition is ignored.
+  // range they must ascend, or Overlap says what becomes of them
+  // (kInvalidArgument if they are refused).  Histograms are valid
+  // (Histogram::Validate) or refused.
   virtual absl::Status Add(const Labels &labels, Timestamp t, double v) = 0;
+  virtual absl::Status Add(const Labels &labels, Timestamp t,
+                           const Histogram &h) = 0;
+  virtual absl::Status Add(const Labels &labels, Timestamp t,
+                           const FloatHistogram &h) = 0;
 
   // Writes the blocks, oldest first; then the builder is empty again.
   virtual absl::StatusOr<std::vector<BlockInfo>> Finish() = 0;
