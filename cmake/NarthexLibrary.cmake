@@ -46,10 +46,10 @@ if(NARTHEX_SANITIZE)
 endif()
 if(NARTHEX_SANITIZE MATCHES "thread")
   find_package(absl REQUIRED)
-  add_library(narthex_tsan OBJECT ${PROJECT_SOURCE_DIR}/test/tsan/absl_mutex.cc)
+  add_library(narthex_tsan OBJECT ${PROJECT_SOURCE_DIR}/test/tsan/abseil.cc)
   target_compile_features(narthex_tsan PRIVATE cxx_std_20)
   target_link_libraries(narthex_tsan
-    PUBLIC absl::synchronization ${CMAKE_DL_LIBS}
+    PUBLIC absl::base absl::status absl::synchronization ${CMAKE_DL_LIBS}
     PRIVATE narthex_build_flags)
 endif()
 

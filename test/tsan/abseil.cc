@@ -1,4 +1,5 @@
-// Tells the thread sanitizer what absl::Mutex, CondVar and Notification do.
+// Tells the thread sanitizer what absl::Mutex, CondVar, Notification, Status
+// and call_once do.
 //
 // Debian's Abseil is not built for the sanitizer, which then takes every field
 // under a Mutex for a race.  The definitions here come before those of the
@@ -9,11 +10,15 @@
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
+#include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "absl/base/config.h"
+#include "absl/base/internal/spinlock_wait.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
@@ -232,5 +237,31 @@ bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
   return notified;
 }
 
+// A copy of a Status may die on any thread; the count that says which is the
+// last is the library's own, so the last one's delete is no race.
+void Status::UnrefNonInlined(uintptr_t rep) {
+  static const auto real =
+      Real<void (*)(uintptr_t)>("6Status15UnrefNonInlinedEm");
+  IgnoreReads ignore;
+  real(rep);
+}
+
+namespace base_internal {
+
+// Behind call_once: who waited for another thread's call sees what it did.
+uint32_t SpinLockWait(std::atomic<uint32_t>* w, int n,
+                      const SpinLockWaitTransition trans[],
+                      SchedulingMode scheduling_mode) {
+  static const auto real =
+      Real<uint32_t (*)(std::atomic<uint32_t>*, int,
+                        const SpinLockWaitTransition*, SchedulingMode)>(
+          "13base_internal12SpinLockWaitEPSt6atomicIjEiPKNS1_"
+          "22SpinLockWaitTransitionENS1_14SchedulingModeE");
+  const uint32_t found = real(w, n, trans, scheduling_mode);
+  w->load(std::memory_order_acquire);
+  return found;
+}
+
+}  // namespace base_internal
 ABSL_NAMESPACE_END
 }  // namespace absl
