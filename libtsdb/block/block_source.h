@@ -70,6 +70,16 @@ struct ChunkList {
   }
 };
 
+// Where exemplars are: in the head alone.
+class ExemplarSource {
+ public:
+  virtual ~ExemplarSource() = default;
+  // Adds those in `range` of the series that match all of any of `selectors`,
+  // by labels, then by time.
+  virtual void Select(std::span<const Matchers> selectors, TimeRange range,
+                      std::vector<ExemplarSeries> &out) const = 0;
+};
+
 class BlockSource : public SymbolSource {
  public:
   // Of the head: a meta with one of the two reserved ULIDs

@@ -107,6 +107,7 @@ HeadOptions Db::Impl::MakeHeadOptions() const {
   head_options.wal_compression = options.wal_compression;
   head_options.wal_segment_bytes = options.wal_segment_bytes;
   head_options.sync_commits = options.sync_commits;
+  head_options.max_exemplars = options.max_exemplars;
   head_options.executor = options.executor;
   head_options.logger = options.logger;
   head_options.metrics =
@@ -171,8 +172,7 @@ absl::Status Db::Impl::OpenHead() {
   }
   if (report.kept_records != 0) {
     Log(options.logger, LogLevel::kWarn,
-        "the WAL holds records of kinds that are kept and not read; it will "
-        "not be cut",
+        "the WAL holds records of kinds that are kept and not read",
         {{"records", std::to_string(report.kept_records)}});
   }
   Log(options.logger, LogLevel::kInfo, "WAL replay completed",

@@ -22,7 +22,8 @@ absl::StatusOr<std::unique_ptr<Querier>> Db::Impl::NewQuerier(TimeRange range) {
       sources.push_back(loaded[i]);
     }
   }
-  return NewSourcesQuerier(std::move(sources), range);
+  return NewSourcesQuerier(std::move(sources), range,
+                           head == nullptr ? nullptr : &head->exemplars());
 }
 
 }  // namespace narthex::tsdb

@@ -39,6 +39,9 @@ HeadMetrics::HeadMetrics(MetricRegistry& r)
       samples_appended(r.NewCounter(
           "prometheus_tsdb_head_samples_appended_total",
           "Total number of appended samples.", {{"type", "float"}})),
+      histograms_appended(r.NewCounter(
+          "prometheus_tsdb_head_samples_appended_total",
+          "Total number of appended samples.", {{"type", "histogram"}})),
       out_of_order(r.NewCounter(
           "prometheus_tsdb_out_of_order_samples_total",
           "Total number of out of order samples ingestion failed attempts due "
@@ -71,6 +74,9 @@ Head::Head(HeadOptions options)
                        ? std::make_unique<MetricRegistry>()
                        : nullptr),
       metrics_(options_.metrics == nullptr ? *own_metrics_ : *options_.metrics),
+      exemplars_(options_.max_exemplars, options_.metrics == nullptr
+                                             ? *own_metrics_
+                                             : *options_.metrics),
       postings_(symbols_),
       tombstones_(std::make_shared<const Tombstones>()) {}
 
@@ -163,6 +169,21 @@ absl::StatusOr<Head::Found> Head::FindOrCreate(const Labels& labels,
   return Found{id, slot, true};
 }
 
+Labels Head::LabelsOf(Slot slot) const {
+  const SeriesShard& shard = shards_[ShardOf(slot)];
+  RowHandle row;
+  {
+    absl::ReaderMutexLock lock(&shard.mu);
+    row = shard.Line(LineOf(slot)).labels;
+  }
+  return symbols_.RowLabels(row);
+}
+
+bool Head::FindMetadata(SeriesRef ref, Metadata& out) const {
+  const uint64_t id = static_cast<uint64_t>(ref) - base_;
+  return id <= 0xffffffffu && metadata_.Find(static_cast<SeriesId>(id), out);
+}
+
 // --- Times.
 
 // The greatest is set first: who sees a least time may count on both.
@@ -230,6 +251,7 @@ HeadCounts Head::Counts() {
   }
   counts.label_bytes = symbols_.bytes();
   counts.postings_bytes = postings_.bytes();
+  counts.label_bytes += metadata_.bytes();
   counts.lookup_bytes = by_id_.bytes() + by_hash_.bytes();
   return counts;
 }

@@ -28,6 +28,8 @@
 #include "libtsdb/block/block_source.h"
 #include "libtsdb/block/tombstones.h"
 #include "libtsdb/chunk/head_chunk_file.h"
+#include "libtsdb/head/exemplar_ring.h"
+#include "libtsdb/head/head_metadata.h"
 #include "libtsdb/head/head_symbols.h"
 #include "libtsdb/head/isolation.h"
 #include "libtsdb/head/mem_series.h"
@@ -50,6 +52,7 @@ struct HeadOptions {
   Compression wal_compression = Compression::kSnappy;
   uint64_t wal_segment_bytes = wal::kDefaultSegmentSize;
   bool sync_commits = false;
+  size_t max_exemplars = 0;
   Executor* executor = nullptr;
   Logger* logger = nullptr;
   MetricRegistry* metrics = nullptr;  // null: counts for itself
@@ -67,6 +70,7 @@ struct HeadMetrics {
   Counter& chunks_created;
   Counter& chunks_removed;
   Counter& samples_appended;
+  Counter& histograms_appended;
   Counter& out_of_order;
   Counter& out_of_bounds;
   Counter& too_old;
@@ -81,8 +85,9 @@ struct ReplayReport {
   std::vector<wal::Damage> damages = {};
   uint64_t series = 0;
   uint64_t samples = 0;
-  uint64_t unknown_refs = 0;  // samples whose series no record names
-  // Records of kinds that this version keeps in the log and does not read.
+  uint64_t unknown_refs = 0;     // samples whose series no record names
+  uint64_t unknown_schemas = 0;  // histograms that can't be read
+  // Records of kinds to come: not read; checkpoints keep them.
   uint64_t kept_records = 0;
 };
 
@@ -95,6 +100,7 @@ struct HeadCounts {
 
 class HeadAppender;
 class HeadSource;
+struct BatchPart;
 
 class Head {
  public:
@@ -148,6 +154,9 @@ class Head {
   const HeadSymbols& symbols() const { return symbols_; }
   size_t label_pairs() const { return postings_.pairs(); }
   HeadCounts Counts();
+  ExemplarRing& exemplars() { return exemplars_; }
+  // What the series said of itself last; false: nothing.
+  bool FindMetadata(SeriesRef ref, Metadata& out) const;
 
   // --- Care.
 
@@ -183,6 +192,7 @@ class Head {
                                      std::optional<SeriesId> fixed)
       ABSL_SHARED_LOCKS_REQUIRED(lifetimes_mu_);
   uint64_t RefOf(SeriesId id) const { return base_ + id; }
+  Labels LabelsOf(Slot slot) const;
 
   void InitTime(int64_t t);
   void UpdateTimes(int64_t min_t, int64_t max_t);
@@ -190,8 +200,12 @@ class Head {
   // The part of a commit between log and memory: see head_commit.cc.
   absl::Status LogBatch(HeadAppender& batch);
   void StoreBatch(HeadAppender& batch);
-  void StoreShard(HeadAppender& batch, uint32_t shard,
-                  std::span<const uint32_t> order, StoreCounts& counts);
+  void StoreShard(HeadAppender& batch, const BatchPart& part, uint32_t shard,
+                  StoreCounts& counts);
+  void StoreAside(const BatchPart& part);
+  template <typename Rows>
+  void StoreHistograms(HeadAppender& batch, const Rows& rows, uint32_t shard,
+                       StoreCounts& counts);
 
   // head_gc.cc
   struct Due {
@@ -212,6 +226,8 @@ class Head {
   HeadMetrics metrics_;
 
   HeadSymbols symbols_;
+  HeadMetadata metadata_;
+  ExemplarRing exemplars_;
   MemPostings postings_;
   SlotsById by_id_;
   SlotsByHash by_hash_;
@@ -261,7 +277,6 @@ class Head {
   // From this file of chunks_head on there are chunks that this version keeps
   // and does not read.
   uint32_t kept_file_ ABSL_GUARDED_BY(care_mu_) = 0xffffffff;
-  bool keep_log_ ABSL_GUARDED_BY(care_mu_) = false;  // likewise, the log
 
   mutable absl::Mutex tombstones_mu_;
   std::shared_ptr<const Tombstones> tombstones_ ABSL_GUARDED_BY(tombstones_mu_);

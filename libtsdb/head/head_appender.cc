@@ -18,6 +18,10 @@ std::unique_ptr<Appender> Head::NewAppender() {
   return std::make_unique<HeadAppender>(*this);
 }
 
+HeadAppender::HeadAppender(Head& head) : head_(head) {
+  parts_.push_back(std::make_unique<BatchPart>());
+}
+
 HeadAppender::~HeadAppender() { Rollback().IgnoreError(); }
 
 void HeadAppender::Begin() {
@@ -48,10 +52,9 @@ void HeadAppender::End() {
   }
   open_ = false;
   shard_ = kShards;
-  refs_.clear();
-  slots_.clear();
-  values_.clear();
-  times_.clear();
+  for (size_t i = 0; i < used_; ++i) parts_[i]->Clear();
+  used_ = 1;
+  kinds_.clear();
   created_.clear();
   head_.metrics_.active_appenders.Add(-1);
   if (out_of_order_ != 0) head_.metrics_.out_of_order.Inc(out_of_order_);
@@ -62,20 +65,26 @@ void HeadAppender::End() {
 // The batch holds its series no longer; those that it made it still does.
 void HeadAppender::DropSamples() {
   absl::MutexLock lock(&head_.batches_mu_);
-  refs_.clear();
-  slots_.clear();
-  values_.clear();
-  times_.clear();
+  for (size_t i = 0; i < used_; ++i) parts_[i]->Clear();
+  used_ = 1;
+  kinds_.clear();
+}
+
+void HeadAppender::NewPart() {
+  if (used_ == parts_.size()) parts_.push_back(std::make_unique<BatchPart>());
+  ++used_;
+  kinds_.clear();
 }
 
 absl::StatusOr<SeriesRef> HeadAppender::Resolve(const Labels& labels) {
   if (labels.empty()) return InvalidArgument("empty labelset: invalid sample");
   Begin();
   if (shard_ == kShards) {
-    shard_ = slots_.empty()
+    const std::vector<Slot>& known = parts_[0]->slots;
+    shard_ = known.empty()
                  ? head_.next_shard_.fetch_add(1, std::memory_order_relaxed) %
                        kShards
-                 : ShardOf(slots_.front());
+                 : ShardOf(known.front());
   }
   absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
   NARTHEX_ASSIGN_OR_RETURN(const Head::Found found,
@@ -130,6 +139,7 @@ absl::Status HeadAppender::AppendFloats(const FloatBatch& batch,
                  std::span(order_).subspan(begin[s], begin[s + 1] - begin[s]));
     }
   }
+  if (!kinds_.empty()) CheckAfterHistograms(batch);
   Push(batch);
   if (!out.empty()) std::copy(outcomes_.begin(), outcomes_.end(), out.begin());
   return absl::OkStatus();
@@ -154,6 +164,17 @@ void HeadAppender::CheckShard(uint32_t number, const FloatBatch& batch,
   }
 }
 
+// The log puts a part's floats before its histograms: a float that came after a
+// histogram of the same series begins the next part.
+void HeadAppender::CheckAfterHistograms(const FloatBatch& batch) {
+  for (size_t i = 0; i < batch.refs.size(); ++i) {
+    if (outcomes_[i] != Appended::kStored) continue;
+    if (!kinds_.contains(call_slots_[i])) continue;
+    NewPart();
+    return;
+  }
+}
+
 // Takes over what was accepted.
 void HeadAppender::Push(const FloatBatch& batch) {
   const size_t n = batch.refs.size();
@@ -161,68 +182,160 @@ void HeadAppender::Push(const FloatBatch& batch) {
   for (const Appended outcome : outcomes_) {
     refused += outcome != Appended::kStored;
   }
+  BatchPart& to = part();
   if (refused == n) {
     // Nothing to take.
   } else {
-    if (refs_.empty()) {
-      at_ = batch.times.empty() ? batch.at : batch.times[0];
+    if (to.refs.empty()) {
+      to.at = batch.times.empty() ? batch.at : batch.times[0];
     }
-    const bool one_time = times_.empty() && batch.times.empty() &&
-                          (refs_.empty() || batch.at == at_);
-    if (!one_time && times_.empty()) times_.assign(refs_.size(), at_);
+    const bool one_time = to.times.empty() && batch.times.empty() &&
+                          (to.refs.empty() || batch.at == to.at);
+    if (!one_time && to.times.empty()) to.times.assign(to.refs.size(), to.at);
     if (refused == 0) {
-      refs_.insert(refs_.end(), batch.refs.begin(), batch.refs.end());
-      slots_.insert(slots_.end(), call_slots_.begin(), call_slots_.end());
-      values_.insert(values_.end(), batch.values.begin(), batch.values.end());
+      to.refs.insert(to.refs.end(), batch.refs.begin(), batch.refs.end());
+      to.slots.insert(to.slots.end(), call_slots_.begin(), call_slots_.end());
+      to.values.insert(to.values.end(), batch.values.begin(),
+                       batch.values.end());
       if (!one_time) {
         if (batch.times.empty()) {
-          times_.insert(times_.end(), n, batch.at);
+          to.times.insert(to.times.end(), n, batch.at);
         } else {
-          times_.insert(times_.end(), batch.times.begin(), batch.times.end());
+          to.times.insert(to.times.end(), batch.times.begin(),
+                          batch.times.end());
         }
       }
     } else {
       for (size_t i = 0; i < n; ++i) {
         if (outcomes_[i] != Appended::kStored) continue;
-        refs_.push_back(batch.refs[i]);
-        slots_.push_back(call_slots_[i]);
-        values_.push_back(batch.values[i]);
+        to.refs.push_back(batch.refs[i]);
+        to.slots.push_back(call_slots_[i]);
+        to.values.push_back(batch.values[i]);
         if (!one_time) {
-          times_.push_back(batch.times.empty() ? batch.at : batch.times[i]);
+          to.times.push_back(batch.times.empty() ? batch.at : batch.times[i]);
         }
       }
     }
   }
   if (refused == 0) return;
-  for (const Appended outcome : outcomes_) {
-    out_of_order_ +=
-        outcome == Appended::kOutOfOrder || outcome == Appended::kDuplicate;
-    out_of_bounds_ += outcome == Appended::kOutOfBounds;
+  for (const Appended outcome : outcomes_) Count(outcome);
+}
+
+void HeadAppender::Count(Appended outcome) {
+  out_of_order_ +=
+      outcome == Appended::kOutOfOrder || outcome == Appended::kDuplicate;
+  out_of_bounds_ += outcome == Appended::kOutOfBounds;
+}
+
+template <typename H>
+Appended HeadAppender::AppendAny(SeriesRef ref, Timestamp t, Timestamp start,
+                                 const H& h) {
+  BeginSamples(t.ms);
+  if (t.ms < min_valid_) {
+    Count(Appended::kOutOfBounds);
+    return Appended::kOutOfBounds;
   }
+  if (!h.Validate().ok()) return Appended::kInvalid;
+  absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
+  const Slot slot = SlotOf(ref);
+  if (slot == kNoSlot) return Appended::kUnknownRef;
+  {
+    const SeriesShard& shard = head_.shards_[ShardOf(slot)];
+    absl::ReaderMutexLock lock(&shard.mu);
+    const Appended outcome =
+        shard.AcceptsHistogram(shard.Line(LineOf(slot)), t.ms, h, min_valid_);
+    if (outcome != Appended::kStored) {
+      Count(outcome);
+      return outcome;
+    }
+  }
+  const bool custom = h.schema == kCustomBucketsSchema;
+  wal::RecordType kind;
+  if constexpr (std::is_same_v<H, Histogram>) {
+    kind = custom ? wal::RecordType::kCustomHistograms
+                  : wal::RecordType::kHistograms;
+    // The order of the log is not that of the numbers: see BatchPart.
+    const auto it = kinds_.find(slot);
+    if (it != kinds_.end() && it->second != kind &&
+        !(custom && it->second == wal::RecordType::kHistograms)) {
+      NewPart();
+    }
+  } else {
+    kind = custom ? wal::RecordType::kCustomFloatHistograms
+                  : wal::RecordType::kFloatHistograms;
+    const auto it = kinds_.find(slot);
+    if (it != kinds_.end() && !custom &&
+        it->second == wal::RecordType::kCustomFloatHistograms) {
+      NewPart();
+    }
+  }
+  kinds_[slot] = kind;
+  wal::HistogramRow<H>& row = part().template Histograms<H>().Add(slot);
+  row.ref = ref;
+  row.t = t;
+  row.start = start;
+  row.h = h;
+  return Appended::kStored;
 }
 
-Appended HeadAppender::AppendHistogram(SeriesRef, Timestamp, Timestamp,
-                                       const Histogram&) {
-  return Appended::kInvalid;
+Appended HeadAppender::AppendHistogram(SeriesRef ref, Timestamp t,
+                                       Timestamp start, const Histogram& h) {
+  return AppendAny(ref, t, start, h);
 }
 
-Appended HeadAppender::AppendHistogram(SeriesRef, Timestamp, Timestamp,
-                                       const FloatHistogram&) {
-  return Appended::kInvalid;
+Appended HeadAppender::AppendHistogram(SeriesRef ref, Timestamp t,
+                                       Timestamp start,
+                                       const FloatHistogram& h) {
+  return AppendAny(ref, t, start, h);
 }
 
-Appended HeadAppender::AppendExemplar(SeriesRef, const Exemplar&) {
-  return Appended::kInvalid;
+Appended HeadAppender::AppendExemplar(SeriesRef ref, const Exemplar& exemplar) {
+  if (!head_.exemplars_.enabled()) return Appended::kStored;
+  Begin();
+  absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
+  const Slot slot = SlotOf(ref);
+  if (slot == kNoSlot) return Appended::kUnknownRef;
+  const Appended outcome =
+      head_.exemplars_.Check(head_.LabelsOf(slot), exemplar);
+  if (outcome != Appended::kStored) return outcome;
+  wal::ExemplarRow& row = part().exemplars.Add(slot);
+  row.ref = ref;
+  row.t = exemplar.t;
+  row.value = exemplar.value;
+  row.labels = exemplar.labels;
+  row.has_timestamp = exemplar.has_timestamp;
+  return outcome;
 }
 
-absl::Status HeadAppender::SetMetadata(SeriesRef, const Metadata&) {
-  return Unimplemented("the head does not store metadata");
+absl::Status HeadAppender::SetMetadata(SeriesRef ref,
+                                       const Metadata& metadata) {
+  Begin();
+  absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
+  const Slot slot = SlotOf(ref);
+  if (slot == kNoSlot) {
+    return NotFound(
+        StrCat("no series with the reference ", static_cast<uint64_t>(ref)));
+  }
+  const uint64_t id = static_cast<uint64_t>(ref) - head_.base_;
+  if (head_.metadata_.Has(static_cast<SeriesId>(id), metadata)) {
+    return absl::OkStatus();
+  }
+  BatchPart::MetadataRow& row = part().metadata.Add(slot);
+  row.ref = ref;
+  row.metadata = metadata;
+  return absl::OkStatus();
+}
+
+Slot HeadAppender::SlotOf(SeriesRef ref) const {
+  Slot slot = kNoSlot;
+  head_.by_id_.FindAll(std::span(&ref, 1), head_.base_, &slot);
+  return slot;
 }
 
 absl::Status HeadAppender::Commit() {
   if (!open_) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
-  if (!refs_.empty() || !created_.empty()) {
+  if (used_ > 1 || !part().empty() || !created_.empty()) {
     status = head_.LogBatch(*this);
     if (status.ok()) {
       head_.StoreBatch(*this);

@@ -16,28 +16,89 @@ namespace {
 constexpr size_t kPrefetchLine = 32;
 constexpr size_t kPrefetchChunk = 16;
 
+// Puts the floats of a part in the order of their shards; a bit for each shard
+// that has any sample of it.
+uint32_t SortByShard(BatchPart& part) {
+  const size_t n = part.slots.size();
+  part.order.clear();
+  part.begin.fill(0);
+  for (const Slot slot : part.slots) ++part.begin[ShardOf(slot) + 1];
+  uint32_t touched = 0;
+  for (uint32_t s = 0; s < kShards; ++s) {
+    if (part.begin[s + 1] != 0) touched |= 1u << s;
+    part.begin[s + 1] += part.begin[s];
+  }
+  if ((touched & (touched - 1)) != 0) {
+    part.order.resize(n);
+    std::array<uint32_t, kShards + 1> next = part.begin;
+    for (size_t i = 0; i < n; ++i) {
+      part.order[next[ShardOf(part.slots[i])]++] = static_cast<uint32_t>(i);
+    }
+  }
+  for (const Slot slot : part.ints.slots) touched |= 1u << ShardOf(slot);
+  for (const Slot slot : part.floats.slots) touched |= 1u << ShardOf(slot);
+  return touched;
+}
+
+template <typename Row>
+void EncodeRows(std::span<const Row> rows, Compression compression,
+                std::string& record, wal::RecordBatch& out) {
+  if (rows.empty()) return;
+  for (const wal::BucketKind kind :
+       {wal::BucketKind::kExponential, wal::BucketKind::kCustom}) {
+    record.clear();
+    if (wal::EncodeHistograms(rows, kind, record)) out.Add(record, compression);
+  }
+  for (const Row& row : rows) out.Cover(row.t);
+}
+
+void EncodePart(const BatchPart& part, Compression compression,
+                std::string& record, wal::RecordBatch& out) {
+  if (!part.metadata.empty()) {
+    record.clear();
+    wal::BeginMetadata(record);
+    for (const BatchPart::MetadataRow& row : part.metadata.used()) {
+      wal::AddMetadata(row.ref, row.metadata, record);
+    }
+    out.Add(record, compression);
+  }
+  if (!part.refs.empty()) {
+    record.clear();
+    wal::EncodeSamples(part.refs, part.values, part.at, part.times, record);
+    out.Add(record, compression);
+    if (part.times.empty()) {
+      out.Cover(part.at);
+    } else {
+      const auto [least, greatest] =
+          std::minmax_element(part.times.begin(), part.times.end());
+      out.Cover(TimeRange{*least, *greatest});
+    }
+  }
+  EncodeRows(part.ints.used(), compression, record, out);
+  EncodeRows(part.floats.used(), compression, record, out);
+  // Behind the samples, so that who follows the log knows their series.
+  if (!part.exemplars.empty()) {
+    record.clear();
+    wal::EncodeExemplars(part.exemplars.used(), record);
+    out.Add(record, compression);
+    for (const wal::ExemplarRow& row : part.exemplars.used()) out.Cover(row.t);
+  }
+}
+
 }  // namespace
 
 // Sorts the batch by shard and writes it to the log.  Afterwards it has its
 // epoch and a ticket per shard, in the order of the log; StoreBatch must
 // follow.
 absl::Status Head::LogBatch(HeadAppender& batch) {
-  const size_t n = batch.slots_.size();
-  std::array<uint32_t, kShards + 1> begin = {};
-  for (const Slot slot : batch.slots_) ++begin[ShardOf(slot) + 1];
-  for (uint32_t s = 0; s < kShards; ++s) begin[s + 1] += begin[s];
-  batch.turns_.clear();
-  batch.order_.clear();
-  for (uint32_t s = 0; s < kShards; ++s) {
-    if (begin[s] == begin[s + 1]) continue;
-    batch.turns_.push_back({s, begin[s], begin[s + 1], 0});
+  uint32_t touched = 0;  // a bit per shard
+  static_assert(kShards <= 32);
+  for (size_t p = 0; p < batch.used_; ++p) {
+    touched |= SortByShard(*batch.parts_[p]);
   }
-  if (batch.turns_.size() > 1) {
-    batch.order_.resize(n);
-    for (size_t i = 0; i < n; ++i) {
-      batch.order_[begin[ShardOf(batch.slots_[i])]++] =
-          static_cast<uint32_t>(i);
-    }
+  batch.turns_.clear();
+  for (uint32_t s = 0; s < kShards; ++s) {
+    if ((touched >> s & 1) != 0) batch.turns_.push_back({s, 0});
   }
   const auto in_order = [this, &batch] {
     batch.epoch_ = isolation_.Begin();
@@ -63,18 +124,9 @@ absl::Status Head::LogBatch(HeadAppender& batch) {
       batch.records_.Add(series, options_.wal_compression);
     }
   }
-  if (n != 0) {
-    batch.record_.clear();
-    wal::EncodeSamples(batch.refs_, batch.values_, batch.at_, batch.times_,
-                       batch.record_);
-    batch.records_.Add(batch.record_, options_.wal_compression);
-    if (batch.times_.empty()) {
-      batch.records_.Cover(batch.at_);
-    } else {
-      const auto [least, greatest] =
-          std::minmax_element(batch.times_.begin(), batch.times_.end());
-      batch.records_.Cover(TimeRange{*least, *greatest});
-    }
+  for (size_t p = 0; p < batch.used_; ++p) {
+    EncodePart(*batch.parts_[p], options_.wal_compression, batch.record_,
+               batch.records_);
   }
   if (batch.records_.empty()) {  // another commit took the series along
     in_order();
@@ -91,7 +143,7 @@ absl::Status Head::LogBatch(HeadAppender& batch) {
     }
     unlogged_any_.store(!unlogged_.empty(), std::memory_order_release);
   }
-  if (status.ok() && options_.sync_commits && n != 0) {
+  if (status.ok() && options_.sync_commits && touched != 0) {
     status = log_->Sync();
     if (!status.ok()) {
       // Not durable, so not to be seen; but others wait for its turns.
@@ -104,6 +156,7 @@ absl::Status Head::LogBatch(HeadAppender& batch) {
 
 void Head::StoreBatch(HeadAppender& batch) {
   StoreCounts counts;
+  for (size_t p = 0; p < batch.used_; ++p) StoreAside(*batch.parts_[p]);
   for (const HeadAppender::Turn& turn : batch.turns_) {
     SeriesShard& shard = shards_[turn.shard];
     absl::MutexLock lock(&shard.mu);
@@ -116,18 +169,18 @@ void Head::StoreBatch(HeadAppender& batch) {
           },
           &waits));
     }
-    if (!batch.slots_.empty()) {
-      StoreShard(batch, turn.shard,
-                 std::span<const uint32_t>(batch.order_)
-                     .subspan(batch.order_.empty() ? 0 : turn.begin,
-                              batch.order_.empty() ? 0 : turn.end - turn.begin),
-                 counts);
+    for (size_t p = 0; p < batch.used_; ++p) {
+      BatchPart& part = *batch.parts_[p];
+      StoreShard(batch, part, turn.shard, counts);
+      StoreHistograms(batch, part.ints, turn.shard, counts);
+      StoreHistograms(batch, part.floats, turn.shard, counts);
     }
     ++shard.turn;
   }
-  if (counts.stored != 0) {
-    UpdateTimes(counts.min_t, counts.max_t);
-    metrics_.samples_appended.Inc(counts.stored);
+  if (counts.min_t <= counts.max_t) UpdateTimes(counts.min_t, counts.max_t);
+  if (counts.stored != 0) metrics_.samples_appended.Inc(counts.stored);
+  if (counts.histograms != 0) {
+    metrics_.histograms_appended.Inc(counts.histograms);
   }
   if (counts.chunks != 0) {
     chunk_count_.fetch_add(counts.chunks, std::memory_order_relaxed);
@@ -137,19 +190,36 @@ void Head::StoreBatch(HeadAppender& batch) {
   isolation_.Publish(batch.epoch_);
 }
 
+// What has no place in a series' line.
+void Head::StoreAside(const BatchPart& part) {
+  for (size_t i = 0; i < part.exemplars.slots.size(); ++i) {
+    const wal::ExemplarRow& row = part.exemplars.rows[i];
+    exemplars_.Add(LabelsOf(part.exemplars.slots[i]),
+                   {row.labels, row.value, row.t, row.has_timestamp});
+  }
+  for (const BatchPart::MetadataRow& row : part.metadata.used()) {
+    metadata_.Set(static_cast<SeriesId>(static_cast<uint64_t>(row.ref) - base_),
+                  row.metadata);
+  }
+}
+
 // One shard's part, whose turn it is.  Checks again, as time has passed since
 // the samples were accepted.
-void Head::StoreShard(HeadAppender& batch, uint32_t number,
-                      std::span<const uint32_t> order, StoreCounts& counts) {
+void Head::StoreShard(HeadAppender& batch, const BatchPart& part,
+                      uint32_t number, StoreCounts& counts) {
   SeriesShard& shard = shards_[number];
   shard.mu.AssertHeld();
+  const uint32_t begin = part.begin[number], end = part.begin[number + 1];
+  if (begin == end) return;
   StoreRules rules = Rules();
   rules.epoch = static_cast<uint32_t>(batch.epoch_);
-  const size_t n = order.empty() ? batch.slots_.size() : order.size();
+  const size_t n = end - begin;
+  const uint32_t* const order =
+      part.order.empty() ? nullptr : part.order.data() + begin;
   const auto line_of = [&](size_t k) {
-    return LineOf(batch.slots_[order.empty() ? k : order[k]]);
+    return LineOf(part.slots[order == nullptr ? k : order[k]]);
   };
-  const bool one_time = batch.times_.empty();
+  const bool one_time = part.times.empty();
   for (size_t k = 0; k < n; ++k) {
     if (k + kPrefetchLine < n) {
       __builtin_prefetch(&shard.Line(line_of(k + kPrefetchLine)), 1);
@@ -157,10 +227,10 @@ void Head::StoreShard(HeadAppender& batch, uint32_t number,
     if (k + kPrefetchChunk < n) {
       shard.PrefetchChunk(shard.Line(line_of(k + kPrefetchChunk)));
     }
-    const size_t i = order.empty() ? k : order[k];
-    const uint32_t line = LineOf(batch.slots_[i]);
-    const int64_t t = one_time ? batch.at_.ms : batch.times_[i].ms;
-    const uint64_t v = std::bit_cast<uint64_t>(batch.values_[i]);
+    const size_t i = order == nullptr ? k : order[k];
+    const uint32_t line = LineOf(part.slots[i]);
+    const int64_t t = one_time ? part.at.ms : part.times[i].ms;
+    const uint64_t v = std::bit_cast<uint64_t>(part.values[i]);
     const Appended now = Accepts(shard.Line(line), t, v, batch.min_valid_);
     if (now == Appended::kStored && shard.Store(line, t, v, rules, counts)) {
       ++counts.stored;
@@ -168,8 +238,34 @@ void Head::StoreShard(HeadAppender& batch, uint32_t number,
       counts.max_t = std::max(counts.max_t, t);
     } else {
       ++counts.dropped;
-      batch.out_of_order_ +=
-          now == Appended::kOutOfOrder || now == Appended::kDuplicate;
+      batch.Count(now);
+    }
+  }
+}
+
+template <typename Rows>
+void Head::StoreHistograms(HeadAppender& batch, const Rows& rows,
+                           uint32_t number, StoreCounts& counts) {
+  if (rows.empty()) return;
+  SeriesShard& shard = shards_[number];
+  shard.mu.AssertHeld();
+  StoreRules rules = Rules();
+  rules.epoch = static_cast<uint32_t>(batch.epoch_);
+  for (size_t i = 0; i < rows.slots.size(); ++i) {
+    if (ShardOf(rows.slots[i]) != number) continue;
+    const uint32_t line = LineOf(rows.slots[i]);
+    const auto& row = rows.rows[i];
+    const int64_t t = row.t.ms;
+    const Appended now =
+        shard.AcceptsHistogram(shard.Line(line), t, row.h, batch.min_valid_);
+    if (now == Appended::kStored &&
+        shard.StoreHistogram(line, t, row.h, row.start.ms, rules, counts)) {
+      ++counts.histograms;
+      counts.min_t = std::min(counts.min_t, t);
+      counts.max_t = std::max(counts.max_t, t);
+    } else {
+      ++counts.dropped;
+      batch.Count(now);
     }
   }
 }

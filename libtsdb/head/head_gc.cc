@@ -96,6 +96,7 @@ void Head::Collect(int64_t mint) {
   if (!removed.empty()) {
     absl::MutexLock lock(&index_mu_);
     postings_.Remove([&](SeriesId id) { return removed.contains(id); });
+    metadata_.Remove([&](SeriesId id) { return removed.contains(id); });
   }
   chunk_count_.fetch_sub(chunks, std::memory_order_relaxed);
   metrics_.chunks.Add(-static_cast<double>(chunks));
@@ -143,12 +144,9 @@ void Head::RemoveEmpty(uint32_t number, std::span<const uint32_t> lines,
   {
     absl::MutexLock lock(&batches_mu_);
     for (const HeadAppender* batch : batches_) {
-      for (const Slot slot : batch->slots_) {
+      batch->VisitSlots([&](Slot slot) {
         if (ShardOf(slot) == number) held.insert(slot);
-      }
-      for (const Slot slot : batch->created_) {
-        if (ShardOf(slot) == number) held.insert(slot);
-      }
+      });
     }
   }
   const uint64_t readers = isolation_.NextReader();
@@ -222,7 +220,7 @@ absl::Status Head::TruncateLog(Env& env, int64_t mint) {
   if (log_ == nullptr) return absl::OkStatus();
   {
     absl::MutexLock lock(&care_mu_);
-    if (keep_log_ || mint <= log_truncated_at_) return absl::OkStatus();
+    if (mint <= log_truncated_at_) return absl::OkStatus();
     log_truncated_at_ = mint;
   }
   NARTHEX_ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> segments,

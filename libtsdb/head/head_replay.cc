@@ -35,7 +35,7 @@ uint64_t BytesOf(Env& env, const std::vector<wal::SegmentFile>& segments) {
 }  // namespace
 
 void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
-  if (chunk.out_of_order || chunk.encoding != ChunkEncoding::kXor) {
+  if (chunk.out_of_order || !IsKnownEncoding(chunk.encoding)) {
     absl::MutexLock lock(&care_mu_);
     kept_file_ = std::min(kept_file_, HeadChunkFileOf(chunk.ref));
     return;
@@ -154,21 +154,45 @@ class Head::Replayer {
         AddSamples();  // what was intact counts
         return decoded;
       }
+      case wal::RecordType::kHistograms:
+      case wal::RecordType::kCustomHistograms:
+      case wal::RecordType::kHistogramsV2: {
+        const absl::Status decoded =
+            wal::DecodeHistograms(record, ints_, report_.unknown_schemas);
+        AddHistograms(ints_);
+        return decoded;
+      }
+      case wal::RecordType::kFloatHistograms:
+      case wal::RecordType::kCustomFloatHistograms:
+      case wal::RecordType::kFloatHistogramsV2: {
+        const absl::Status decoded =
+            wal::DecodeHistograms(record, floats_, report_.unknown_schemas);
+        AddHistograms(floats_);
+        return decoded;
+      }
       case wal::RecordType::kTombstones: {
         const absl::Status decoded = wal::DecodeTombstones(record, deleted_);
         AddTombstones();
         return decoded;
       }
-      case wal::RecordType::kExemplars:
-      case wal::RecordType::kMetadata:
-      case wal::RecordType::kMmapMarkers:
-        return absl::OkStatus();  // nothing of it ends in a block
-      default: {
-        ++report_.kept_records;
-        absl::MutexLock lock(&head_.care_mu_);
-        head_.keep_log_ = true;
-        return absl::OkStatus();
+      case wal::RecordType::kExemplars: {
+        const absl::Status decoded = wal::DecodeExemplars(record, exemplars_);
+        AddExemplars();
+        return decoded;
       }
+      case wal::RecordType::kMetadata:
+        return wal::DecodeMetadata(
+            record, [this](SeriesRef ref, const Metadata& metadata) {
+              const SeriesId id = IdOf(ref);
+              if (id == SeriesShard::kNoId) return;
+              if (head_.by_id_.Find(id) == kNoSlot) return;
+              head_.metadata_.Set(id, metadata);
+            });
+      case wal::RecordType::kMmapMarkers:
+        return absl::OkStatus();  // they belong to the log of late samples
+      default:
+        ++report_.kept_records;
+        return absl::OkStatus();
     }
   }
 
@@ -252,7 +276,8 @@ class Head::Replayer {
         ++i;
         continue;
       }
-      if (slots_[i] == kNoSlot && !FindAlias(i)) {
+      if (slots_[i] == kNoSlot &&
+          !FindAlias(rows_.refs[i], rows_.times[i].ms, slots_[i])) {
         ++i;
         continue;
       }
@@ -289,17 +314,54 @@ class Head::Replayer {
     if (least <= greatest) head_.UpdateTimes(least, greatest);
   }
 
-  bool FindAlias(size_t i) {
-    const SeriesId id = IdOf(rows_.refs[i]);
+  template <typename Row>
+  void AddHistograms(std::vector<Row>& rows) {
+    for (Row& row : rows) {
+      const int64_t t = row.t.ms;
+      if (segment_ != nullptr) {
+        segment_->min = std::min(segment_->min, row.t);
+        segment_->max = std::max(segment_->max, row.t);
+      }
+      if (t < min_valid_) continue;
+      const SeriesId id = IdOf(row.ref);
+      Slot slot = id == SeriesShard::kNoId ? kNoSlot : head_.by_id_.Find(id);
+      if (slot == kNoSlot && !FindAlias(row.ref, t, slot)) continue;
+      SeriesShard& shard = head_.shards_[ShardOf(slot)];
+      absl::MutexLock lock(&shard.mu);
+      if (shard.StoreHistogram(LineOf(slot), t, row.h, row.start.ms, rules_,
+                               counts_)) {
+        ++report_.samples;
+        head_.UpdateTimes(t, t);
+      }
+    }
+  }
+
+  void AddExemplars() {
+    for (const wal::ExemplarRow& row : exemplars_) {
+      if (segment_ != nullptr) {
+        segment_->min = std::min(segment_->min, row.t);
+        segment_->max = std::max(segment_->max, row.t);
+      }
+      if (row.t.ms < min_valid_) continue;
+      const SeriesId id = IdOf(row.ref);
+      Slot slot = id == SeriesShard::kNoId ? kNoSlot : head_.by_id_.Find(id);
+      if (slot == kNoSlot && !FindAlias(row.ref, row.t.ms, slot)) continue;
+      head_.exemplars_.Add(head_.LabelsOf(slot),
+                           {row.labels, row.value, row.t});
+    }
+  }
+
+  bool FindAlias(SeriesRef ref, int64_t t, Slot& slot) {
+    const SeriesId id = IdOf(ref);
     const auto it = aliases_.find(id);
     if (it == aliases_.end()) {
       ++report_.unknown_refs;
       return false;
     }
-    slots_[i] = it->second;
+    slot = it->second;
     int64_t& until =
         alias_until_.try_emplace(head_.RefOf(id), kMinMillis).first->second;
-    until = std::max(until, rows_.times[i].ms);
+    until = std::max(until, t);
     return true;
   }
 
@@ -349,6 +411,9 @@ class Head::Replayer {
   wal::SampleRows rows_;
   std::vector<Slot> slots_;
   std::vector<wal::Tombstone> deleted_;
+  std::vector<wal::ExemplarRow> exemplars_;
+  std::vector<wal::IntHistogramRow> ints_;
+  std::vector<wal::FloatHistogramRow> floats_;
 };
 
 absl::StatusOr<ReplayReport> Head::Replay(

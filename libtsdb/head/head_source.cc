@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libtsdb/chunk/chunk_codec.h"
+#include "narthex/base/coding.h"
 #include "narthex/base/status.h"
 
 namespace narthex::tsdb {
@@ -23,6 +24,74 @@ SeriesCopy& ThreadCopy() {
 std::string& ThreadBytes() {
   static thread_local std::string bytes;
   return bytes;
+}
+
+// Makes `bytes` the chunk of its first `samples` samples; what comes behind
+// them is never looked at.
+void SetSampleCount(ChunkEncoding encoding, uint32_t samples, char* bytes) {
+  // Some keep the counter reset hint in the top bits.
+  const uint16_t hint = encoding == ChunkEncoding::kHistogramST ||
+                                encoding == ChunkEncoding::kFloatHistogramST
+                            ? LoadBE16(bytes) & 0xc000
+                            : 0;
+  StoreBE16(bytes, static_cast<uint16_t>(samples | hint));
+}
+
+// Fewer samples than it holds, if the reader may not see the last ones yet.
+absl::Status DecodeSome(ChunkEncoding encoding, char* bytes, size_t size,
+                        uint32_t samples, TimeRange range, SampleColumns& out) {
+  if (samples < SampleCount(encoding, {bytes, size})) {
+    SetSampleCount(encoding, samples, bytes);
+  }
+  return DecodeChunk(encoding, {bytes, size}, range, out);
+}
+
+absl::Status ReadUnwritten(UnwrittenChunk& chunk, TimeRange range,
+                           SampleColumns& out) {
+  return DecodeSome(chunk.encoding, chunk.bytes.data(), chunk.bytes.size(),
+                    chunk.samples, range, out);
+}
+absl::Status ReadOpen(SeriesCopy& copy, TimeRange range, SampleColumns& out) {
+  return DecodeSome(copy.open_encoding, copy.open.data(), copy.open.size(),
+                    copy.open_samples, range, out);
+}
+
+bool Newest(const SampleColumns& columns, LatestSample& out) {
+  const HistogramColumn& histograms = columns.histograms();
+  if (columns.t().empty() && histograms.empty()) return false;
+  if (histograms.empty() || (!columns.t().empty() &&
+                             columns.t().back() > histograms.points.back().t)) {
+    out = {columns.t().back(), columns.v().back(), false};
+  } else {
+    out = {histograms.points.back().t, 0, true};
+  }
+  return true;
+}
+
+// Adds the first `samples` of the samples in `bytes`.
+absl::Status AddChunk(std::string bytes, ChunkEncoding encoding,
+                      uint32_t samples, int64_t min_t, int64_t max_t,
+                      ChunkList& out) {
+  if (samples < SampleCount(encoding, bytes)) {
+    SetSampleCount(encoding, samples, bytes.data());
+    MemoryBudget budget;
+    SampleColumns columns(budget);
+    NARTHEX_RETURN_IF_ERROR(DecodeChunk(encoding, bytes, TimeRange(), columns));
+    if (encoding == ChunkEncoding::kXor) {
+      // Without what comes behind: as if it had been made so.
+      XorAppender appender;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        appender.Append(columns.t()[i], columns.v()[i]);
+      }
+      bytes = appender.bytes();
+    }
+    LatestSample last;
+    if (!Newest(columns, last)) return absl::OkStatus();
+    max_t = last.t.ms;
+  }
+  out.made.push_back(std::move(bytes));
+  out.chunks.push_back({encoding, min_t, max_t, out.made.back()});
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -124,13 +193,13 @@ bool HeadSource::CopySeries(const SeriesEntry& entry, TimeRange range,
 
 absl::Status HeadSource::ReadMapped(const MappedChunk& chunk, TimeRange range,
                                     SampleColumns& out) const {
+  std::string& bytes = ThreadBytes();
   NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
-                           head_.chunks_->Read(chunk.ref, ThreadBytes()));
-  // Fewer than it holds, if the reader may not see the last ones yet.
-  const absl::Status status =
-      read.encoding == ChunkEncoding::kXor
-          ? DecodeXor(read.bytes, chunk.samples, range, out)
-          : DecodeChunk(read.encoding, read.bytes, range, out);
+                           head_.chunks_->Read(chunk.ref, bytes));
+  // The chunk is a part of `bytes`.
+  const absl::Status status = DecodeSome(
+      read.encoding, bytes.data() + (read.bytes.data() - bytes.data()),
+      read.bytes.size(), chunk.samples, range, out);
   if (status.ok() || status.code() == absl::StatusCode::kResourceExhausted) {
     return status;
   }
@@ -150,12 +219,11 @@ absl::Status HeadSource::ReadSamples(const SeriesEntry& entry, TimeRange range,
   for (const MappedChunk& chunk : copy.mapped) {
     NARTHEX_RETURN_IF_ERROR(ReadMapped(chunk, range, out));
   }
-  for (const SeriesCopy::Unwritten& chunk : copy.unwritten) {
-    NARTHEX_RETURN_IF_ERROR(DecodeXor(chunk.bytes, chunk.samples, range, out));
+  for (UnwrittenChunk& chunk : copy.unwritten) {
+    NARTHEX_RETURN_IF_ERROR(ReadUnwritten(chunk, range, out));
   }
   if (copy.open_samples != 0) {
-    NARTHEX_RETURN_IF_ERROR(
-        DecodeXor(copy.open, copy.open_samples, range, out));
+    NARTHEX_RETURN_IF_ERROR(ReadOpen(copy, range, out));
   }
   if (const Intervals* deleted = Deleted(entry.id); deleted != nullptr) {
     CutIntervals(*deleted, out);
@@ -181,7 +249,9 @@ absl::StatusOr<bool> HeadSource::ReadLatest(const SeriesEntry& entry,
     if (series.samples != 0 && range.Contains(series.last_t) &&
         (!isolated_ || shard.Hidden(series, watermark_) == 0) &&
         Deleted(entry.id) == nullptr) {
-      out = {series.last_t, std::bit_cast<double>(series.last_v), false};
+      out.t = series.last_t;
+      out.histogram = series.codec != 0;
+      out.v = out.histogram ? 0 : std::bit_cast<double>(series.last_v);
       return true;
     }
     shard.Copy(LineOf(slot), range, isolated_, watermark_, copy);
@@ -191,18 +261,14 @@ absl::StatusOr<bool> HeadSource::ReadLatest(const SeriesEntry& entry,
     if (const Intervals* deleted = Deleted(entry.id); deleted != nullptr) {
       CutIntervals(*deleted, columns);
     }
-    if (columns.t().empty()) return false;
-    out = {columns.t().back(), columns.v().back(), false};
-    return true;
+    return Newest(columns, out);
   };
   if (copy.open_samples != 0) {
-    NARTHEX_RETURN_IF_ERROR(
-        DecodeXor(copy.open, copy.open_samples, range, columns));
+    NARTHEX_RETURN_IF_ERROR(ReadOpen(copy, range, columns));
     if (newest()) return true;
   }
   for (size_t i = copy.unwritten.size(); i-- > 0;) {
-    NARTHEX_RETURN_IF_ERROR(DecodeXor(
-        copy.unwritten[i].bytes, copy.unwritten[i].samples, range, columns));
+    NARTHEX_RETURN_IF_ERROR(ReadUnwritten(copy.unwritten[i], range, columns));
     if (newest()) return true;
   }
   for (size_t i = copy.mapped.size(); i-- > 0;) {
@@ -220,42 +286,24 @@ absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
   if (range.min > range.max || !CopySeries(entry, range, copy)) {
     return absl::OkStatus();
   }
-  // `bytes` holds `has` samples, of which the first `samples` are shown.
-  const auto add = [&out](std::string bytes, ChunkEncoding encoding,
-                          uint32_t samples, int64_t min_t,
-                          int64_t max_t) -> absl::Status {
-    if (encoding == ChunkEncoding::kXor &&
-        samples < SampleCount(encoding, bytes)) {
-      MemoryBudget budget;
-      SampleColumns columns(budget);
-      NARTHEX_RETURN_IF_ERROR(DecodeXor(bytes, samples, TimeRange(), columns));
-      XorAppender appender;
-      for (size_t i = 0; i < columns.size(); ++i) {
-        appender.Append(columns.t()[i], columns.v()[i]);
-      }
-      bytes = appender.bytes();
-      max_t = columns.t().back().ms;
-    }
-    out.made.push_back(std::move(bytes));
-    out.chunks.push_back({encoding, min_t, max_t, out.made.back()});
-    return absl::OkStatus();
-  };
   for (const MappedChunk& chunk : copy.mapped) {
     std::string bytes;
     NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
                              head_.chunks_->Read(chunk.ref, bytes));
     // The bytes may be a part of what was read.
-    NARTHEX_RETURN_IF_ERROR(add(std::string(read.bytes), read.encoding,
-                                chunk.samples, chunk.min_t, chunk.max_t));
+    NARTHEX_RETURN_IF_ERROR(AddChunk(std::string(read.bytes), read.encoding,
+                                     chunk.samples, chunk.min_t, chunk.max_t,
+                                     out));
   }
-  for (SeriesCopy::Unwritten& chunk : copy.unwritten) {
-    NARTHEX_RETURN_IF_ERROR(add(std::move(chunk.bytes), ChunkEncoding::kXor,
-                                chunk.samples, chunk.min_t, chunk.max_t));
+  for (UnwrittenChunk& chunk : copy.unwritten) {
+    NARTHEX_RETURN_IF_ERROR(AddChunk(std::move(chunk.bytes), chunk.encoding,
+                                     chunk.samples, chunk.min_t, chunk.max_t,
+                                     out));
   }
   if (copy.open_samples != 0) {
-    NARTHEX_RETURN_IF_ERROR(add(std::move(copy.open), ChunkEncoding::kXor,
-                                copy.open_samples, copy.open_min_t,
-                                copy.open_max_t));
+    NARTHEX_RETURN_IF_ERROR(AddChunk(std::move(copy.open), copy.open_encoding,
+                                     copy.open_samples, copy.open_min_t,
+                                     copy.open_max_t, out));
   }
   return absl::OkStatus();
 }

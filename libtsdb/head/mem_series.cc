@@ -5,35 +5,18 @@
 #include <cstring>
 #include <utility>
 
+#include "libtsdb/chunk/cut_rule.h"
 #include "libtsdb/head/isolation.h"
 #include "libtsdb/head/mapped_list.h"
 #include "libtsdb/head/open_chunk.h"
 #include "narthex/base/status.h"
+#include "narthex/model/sample.h"
 
 namespace narthex::tsdb {
 namespace {
 
-// A chunk longer than this is cut before the next sample (A5).
-constexpr size_t kMaxBytesBeforeAppend = 1005;
 // A chunk is planned anew once it has this part of its samples.
 constexpr uint32_t kPlanPart = 4;
-
-// The end of the window that `t` lies in; counts towards zero and wraps, as
-// Prometheus's does.
-int64_t WindowEnd(int64_t t, int64_t width) {
-  return static_cast<int64_t>(static_cast<uint64_t>(t / width * width) +
-                              static_cast<uint64_t>(width));
-}
-
-// Where a chunk that holds a quarter of its samples from `start` to `last`
-// should end, so that the chunks up to `end` are of equal length.
-int64_t PlannedEnd(int64_t start, int64_t last, int64_t end) {
-  const double span = static_cast<double>(end - start);
-  const double n = span / (static_cast<double>(last - start + 1) * kPlanPart);
-  if (n <= 1) return end;
-  return static_cast<int64_t>(static_cast<double>(start) +
-                              span / std::floor(n));
-}
 
 }  // namespace
 
@@ -106,17 +89,21 @@ void SeriesShard::SetNextAt(HotSeries& series, int64_t at) {
 bool SeriesShard::Store(uint32_t line, int64_t t, uint64_t v,
                         const StoreRules& rules, StoreCounts& counts) {
   HotSeries& series = Line(line);
+  if (series.codec != 0 && v == kStaleNaNBits) [[unlikely]] {
+    return StoreStale(line, t, rules, counts);
+  }
   if (series.samples == 0) {
     if (series.mapped != 0 && MappedMax(series) >= t) return false;
     BeginChunk(series, t, rules);
     ++counts.chunks;
   } else {
     if (series.last_t >= t) return false;
-    bool cut = (series.xor_bits + size_t{7}) / 8 > kMaxBytesBeforeAppend;
+    bool cut = (series.xor_bits + size_t{7}) / 8 > kMaxChunkBytesBeforeAppend ||
+               series.codec != 0;
     if (!cut) {
       if (series.samples == rules.samples_per_chunk / kPlanPart) {
-        SetNextAt(series, PlannedEnd(series.chunk_min_t, series.last_t,
-                                     NextAt(series)));
+        SetNextAt(series, PredictChunkEnd(series.chunk_min_t, series.last_t,
+                                          NextAt(series)));
       }
       cut =
           t >= NextAt(series) || series.samples >= 2 * rules.samples_per_chunk;
@@ -135,7 +122,7 @@ bool SeriesShard::Store(uint32_t line, int64_t t, uint64_t v,
 void SeriesShard::BeginChunk(HotSeries& series, int64_t t,
                              const StoreRules& rules) {
   OpenChunk::Begin(*this, series, t);
-  SetNextAt(series, WindowEnd(t, rules.chunk_range));
+  SetNextAt(series, ChunkRangeEnd(t, rules.chunk_range));
 }
 
 // The line says what the last commit added.  What an earlier one added is kept
@@ -171,12 +158,29 @@ void SeriesShard::Touch(HotSeries& series, const StoreRules& rules) {
 void SeriesShard::CutOpenChunk(uint32_t line, const StoreRules& rules) {
   HotSeries& series = Line(line);
   if (series.samples == 0) return;
+  UnwrittenChunk full;
+  full.min_t = series.chunk_min_t;
+  full.max_t = series.last_t;
+  full.samples = series.samples;
+  if (series.codec == 0) {
+    PutAway(line, full, OpenChunk::Seal(*this, series), rules);
+  } else {
+    const OpenHistogram& open = *Cold(series).histogram;
+    full.encoding = open.encoding();
+    PutAway(line, full, open.bytes(), rules);
+  }
+  OpenChunk::Drop(*this, series);
+}
+
+void SeriesShard::PutAway(uint32_t line, const UnwrittenChunk& full,
+                          std::string_view bytes, const StoreRules& rules) {
+  HotSeries& series = Line(line);
   HeadChunk chunk;
   chunk.series = rules.base + ids_[line];
-  chunk.min_t = series.chunk_min_t;
-  chunk.max_t = series.last_t;
-  chunk.encoding = ChunkEncoding::kXor;
-  chunk.bytes = OpenChunk::Seal(*this, series);
+  chunk.min_t = full.min_t;
+  chunk.max_t = full.max_t;
+  chunk.encoding = full.encoding;
+  chunk.bytes = bytes;
   // What was refused before must come first: lists ascend.
   absl::Status ready =
       series.cold == 0 ? absl::OkStatus() : WriteUnwritten(line, rules);
@@ -184,14 +188,13 @@ void SeriesShard::CutOpenChunk(uint32_t line, const StoreRules& rules) {
       ready.ok() ? rules.chunks->Write(chunk)
                  : absl::StatusOr<HeadChunkRef>(std::move(ready));
   if (ref.ok()) {
-    AddMapped(line, {*ref, series.chunk_min_t, series.last_t, series.samples});
+    AddMapped(line, {*ref, full.min_t, full.max_t, full.samples});
   } else {
     refused_ = true;
-    Cold(series).unwritten.push_back({series.chunk_min_t, series.last_t,
-                                      series.samples,
-                                      std::string(chunk.bytes)});
+    std::vector<UnwrittenChunk>& all = Cold(series).unwritten;
+    all.push_back(full);
+    all.back().bytes = bytes;
   }
-  OpenChunk::Drop(*this, series);
 }
 
 absl::Status SeriesShard::WriteUnwritten(uint32_t line,
@@ -204,7 +207,7 @@ absl::Status SeriesShard::WriteUnwritten(uint32_t line,
     chunk.series = rules.base + ids_[line];
     chunk.min_t = old.min_t;
     chunk.max_t = old.max_t;
-    chunk.encoding = ChunkEncoding::kXor;
+    chunk.encoding = old.encoding;
     chunk.bytes = old.bytes;
     NARTHEX_ASSIGN_OR_RETURN(const HeadChunkRef ref,
                              rules.chunks->Write(chunk));
@@ -349,7 +352,7 @@ void SeriesShard::Copy(uint32_t line, TimeRange range, bool isolated,
 
   if (series.samples > hidden &&
       range.Overlaps({series.chunk_min_t, series.last_t})) {
-    OpenChunk::CopyXor(*this, series, out.open);
+    out.open_encoding = OpenChunk::Copy(*this, series, out.open);
     out.open_samples = series.samples - hidden;
     out.open_min_t = series.chunk_min_t;
     out.open_max_t = series.last_t;
@@ -367,8 +370,8 @@ void SeriesShard::Copy(uint32_t line, TimeRange range, bool isolated,
       uint32_t samples = chunk.samples;
       leave_out(samples);
       if (samples != 0 && range.Overlaps({chunk.min_t, chunk.max_t})) {
-        out.unwritten.push_back(
-            {chunk.min_t, chunk.max_t, samples, chunk.bytes});
+        out.unwritten.push_back(chunk);
+        out.unwritten.back().samples = samples;
       }
     }
     std::reverse(out.unwritten.begin(), out.unwritten.end());
@@ -436,8 +439,9 @@ void SeriesShard::Settle(uint32_t line, uint64_t floor) {
   ColdSeries& cold = cold_[series.cold];
   if (series.since_epoch == 0) cold.boundaries = {};
   if (cold.boundaries.empty() && cold.unwritten.empty() &&
-      series.mapped != kEscape && series.next_at != kEscape &&
-      series.t_delta != kEscape && series.since_epoch != 255) {
+      cold.histogram == nullptr && series.mapped != kEscape &&
+      series.next_at != kEscape && series.t_delta != kEscape &&
+      series.since_epoch != 255) {
     cold = ColdSeries();
     free_cold_.push_back(series.cold);
     series.cold = 0;
@@ -465,6 +469,7 @@ size_t SeriesShard::line_bytes() const {
     for (const UnwrittenChunk& chunk : cold.unwritten) {
       n += sizeof(chunk) + chunk.bytes.capacity();
     }
+    if (cold.histogram != nullptr) n += cold.histogram->memory_bytes();
   }
   return n;
 }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/base/attributes.h"
@@ -19,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "libtsdb/chunk/head_chunk_file.h"
 #include "libtsdb/head/head_symbols.h"
+#include "libtsdb/head/open_histogram.h"
 #include "libtsdb/head/series_map.h"
 #include "libtsdb/head/slab.h"
 #include "narthex/base/time.h"
@@ -62,6 +64,7 @@ struct UnwrittenChunk {
   int64_t min_t = 0;
   int64_t max_t = 0;
   uint32_t samples = 0;
+  ChunkEncoding encoding = ChunkEncoding::kXor;
   std::string bytes = {};
 };
 
@@ -74,6 +77,8 @@ struct ColdSeries {
   };
   std::vector<Boundary> boundaries = {};
   std::vector<UnwrittenChunk> unwritten = {};
+  // The open chunk, where HotSeries::codec says that it is one of histograms.
+  std::unique_ptr<OpenHistogram> histogram = nullptr;
   std::string mapped = {};
   int64_t next_at = 0;
   uint64_t t_delta = 0;
@@ -93,7 +98,8 @@ struct StoreRules {
 };
 
 struct StoreCounts {
-  uint64_t stored = 0;
+  uint64_t stored = 0;      // floats
+  uint64_t histograms = 0;  // stored
   uint64_t dropped = 0;
   uint64_t chunks = 0;         // begun
   int64_t min_t = kMaxMillis;  // of the stored ones
@@ -102,15 +108,11 @@ struct StoreCounts {
 
 // What a reader takes with it.
 struct SeriesCopy {
-  struct Unwritten {
-    int64_t min_t = 0, max_t = 0;
-    uint32_t samples = 0;
-    std::string bytes = {};
-  };
   // Ascending; `samples` is what the reader may see of each.
   std::vector<MappedChunk> mapped = {};
-  std::vector<Unwritten> unwritten = {};
-  std::string open = {};  // a whole XOR chunk
+  std::vector<UnwrittenChunk> unwritten = {};
+  std::string open = {};  // a whole chunk
+  ChunkEncoding open_encoding = ChunkEncoding::kXor;
   uint32_t open_samples = 0;
   int64_t open_min_t = 0, open_max_t = 0;
   // The newest sample, if the reader may see it.
@@ -125,7 +127,8 @@ inline Appended Accepts(const HotSeries& series, int64_t t, uint64_t v,
   if (t >= min_valid) {
     if (series.samples == 0 || t > series.last_t) return Appended::kStored;
     if (t == series.last_t) {
-      return v == series.last_v ? Appended::kStored : Appended::kDuplicate;
+      return v == series.last_v && series.codec == 0 ? Appended::kStored
+                                                     : Appended::kDuplicate;
     }
     return Appended::kOutOfOrder;
   }
@@ -180,6 +183,16 @@ class SeriesShard {
   // later one already.  Cuts and writes away chunks by Prometheus's rules (A5).
   bool Store(uint32_t line, int64_t t, uint64_t v, const StoreRules& rules,
              StoreCounts& counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // The same for a histogram.
+  template <typename H>
+  bool StoreHistogram(uint32_t line, int64_t t, const H& h, int64_t start,
+                      const StoreRules& rules, StoreCounts& counts)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // What Prometheus's rule of acceptance says to a histogram.
+  template <typename H>
+  Appended AcceptsHistogram(const HotSeries& series, int64_t t, const H& h,
+                            int64_t min_valid) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Puts the open chunk away as if it were full.
   void CutOpenChunk(uint32_t line, const StoreRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
@@ -256,6 +269,15 @@ class SeriesShard {
   void Touch(HotSeries& series, const StoreRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   void BeginChunk(HotSeries& series, int64_t t, const StoreRules& rules)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void BeginHistogram(HotSeries& series, uint8_t codec, int64_t t,
+                      const StoreRules& rules)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  bool StoreStale(uint32_t line, int64_t t, const StoreRules& rules,
+                  StoreCounts& counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Writes a full chunk away; what the disk refuses stays in memory.
+  void PutAway(uint32_t line, const UnwrittenChunk& full,
+               std::string_view bytes, const StoreRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   std::string_view MappedBytes(const HotSeries& series) const
       ABSL_SHARED_LOCKS_REQUIRED(mu);

@@ -100,13 +100,23 @@ std::string_view OpenChunk::Seal(SeriesShard& shard, HotSeries& series) {
   return {bytes, (series.xor_bits + size_t{7}) / 8};
 }
 
-void OpenChunk::CopyXor(const SeriesShard& shard, const HotSeries& series,
-                        std::string& out) {
+ChunkEncoding OpenChunk::Copy(const SeriesShard& shard, const HotSeries& series,
+                              std::string& out) {
+  if (series.codec != static_cast<uint8_t>(OpenCodec::kXorFull)) {
+    const OpenHistogram& open = *shard.FindCold(series)->histogram;
+    out.assign(open.bytes());
+    return open.encoding();
+  }
   out.assign(shard.slab_.Data(series.chunk), (series.xor_bits + size_t{7}) / 8);
   StoreBE16(out.data(), series.samples);
+  return ChunkEncoding::kXor;
 }
 
 void OpenChunk::Drop(SeriesShard& shard, HotSeries& series) {
+  if (series.codec != static_cast<uint8_t>(OpenCodec::kXorFull)) {
+    shard.Cold(series).histogram = nullptr;
+    series.codec = static_cast<uint8_t>(OpenCodec::kXorFull);
+  }
   shard.slab_.Free(series.chunk);
   series.chunk = 0;
   series.samples = 0;

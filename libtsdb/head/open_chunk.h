@@ -3,9 +3,10 @@
 // `xor_bits` as the XOR chunk of the same samples has them, because the rule
 // for cutting chunks asks how long that would be.
 //
-// One codec so far, kXorFull: the bytes are the XOR chunk's own, but for the
-// count in front, which the line holds and which is filled in when the bytes
-// leave.  Protected by the shard's lock.
+// kXorFull: the bytes are the XOR chunk's own, but for the count in front,
+// which the line holds and which is filled in when the bytes leave.  The two
+// codecs of histograms: the chunk is in the cold part (open_histogram.h).
+// Protected by the shard's lock.
 
 #pragma once
 
@@ -17,7 +18,11 @@
 
 namespace narthex::tsdb {
 
-enum class OpenCodec : uint8_t { kXorFull = 0 };
+enum class OpenCodec : uint8_t {
+  kXorFull = 0,
+  kHistogram = 1,
+  kFloatHistogram = 2
+};
 
 class OpenChunk {
  public:
@@ -28,12 +33,13 @@ class OpenChunk {
   // chunks of the same size), nothing changed.
   static bool Append(SeriesShard& shard, HotSeries& series, int64_t t,
                      uint64_t v) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
-  // The XOR chunk; lives until the next change of the shard.
+  // The chunk of floats; lives until the next change of the shard.
   static std::string_view Seal(SeriesShard& shard, HotSeries& series)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
-  // The same as a copy.
-  static void CopyXor(const SeriesShard& shard, const HotSeries& series,
-                      std::string& out) ABSL_SHARED_LOCKS_REQUIRED(shard.mu);
+  // The chunk, whatever its codec, as a copy.
+  static ChunkEncoding Copy(const SeriesShard& shard, const HotSeries& series,
+                            std::string& out)
+      ABSL_SHARED_LOCKS_REQUIRED(shard.mu);
   static void Drop(SeriesShard& shard, HotSeries& series)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
 

@@ -135,9 +135,10 @@ std::vector<const SymbolSource*> LenderFirst(
 class SourcesQuerier final : public Querier {
  public:
   SourcesQuerier(std::vector<std::shared_ptr<const BlockSource>> sources,
-                 TimeRange range)
+                 TimeRange range, const ExemplarSource* exemplars)
       : sources_(std::move(sources)),
         range_(range),
+        exemplars_(exemplars),
         symbols_(LenderFirst(sources_, places_)) {}
 
   Symbols& symbols() override { return symbols_; }
@@ -188,8 +189,14 @@ class SourcesQuerier final : public Querier {
   }
 
   absl::StatusOr<std::vector<ExemplarSeries>> Exemplars(
-      std::span<const Matchers>, TimeRange, const ReadContext&) override {
-    return std::vector<ExemplarSeries>();  // blocks have none
+      std::span<const Matchers> selectors, TimeRange range,
+      const ReadContext& ctx) override {
+    NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
+    std::vector<ExemplarSeries> out;
+    if (exemplars_ != nullptr) {
+      exemplars_->Select(selectors, Common(range, range_), out);
+    }
+    return out;
   }
 
   const Annotations& warnings() const override { return warnings_; }
@@ -197,7 +204,8 @@ class SourcesQuerier final : public Querier {
  private:
   const std::vector<std::shared_ptr<const BlockSource>> sources_;
   const TimeRange range_;
-  std::vector<size_t> places_;  // of each source in symbols_
+  const ExemplarSource* const exemplars_;  // may be null
+  std::vector<size_t> places_;             // of each source in symbols_
   QuerySymbols symbols_;
   Annotations warnings_;
 };
@@ -217,8 +225,9 @@ absl::StatusOr<std::unique_ptr<SeriesSet>> SelectFromSource(
 }
 
 std::unique_ptr<Querier> NewSourcesQuerier(
-    std::vector<std::shared_ptr<const BlockSource>> sources, TimeRange range) {
-  return std::make_unique<SourcesQuerier>(std::move(sources), range);
+    std::vector<std::shared_ptr<const BlockSource>> sources, TimeRange range,
+    const ExemplarSource* exemplars) {
+  return std::make_unique<SourcesQuerier>(std::move(sources), range, exemplars);
 }
 
 std::vector<std::string> MergeTexts(

@@ -26,9 +26,10 @@ absl::StatusOr<std::unique_ptr<SeriesSet>> SelectFromSource(
 
 // A whole Querier over sources in the order of their right to win ties (the
 // head first, then the youngest block): SelectFromSource of each, merged.
-// Exemplars: none (the Db adds the head's).
+// `exemplars`, if given, outlives it.
 std::unique_ptr<Querier> NewSourcesQuerier(
-    std::vector<std::shared_ptr<const BlockSource>> sources, TimeRange range);
+    std::vector<std::shared_ptr<const BlockSource>> sources, TimeRange range,
+    const ExemplarSource *exemplars = nullptr);
 
 // Sorted texts of several sources, without duplicates, at most `limit` (0:
 // all).

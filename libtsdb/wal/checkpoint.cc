@@ -95,6 +95,7 @@ class Filter {
       case RecordType::kSeries:
         return TakeSeries(record, reader);
       case RecordType::kSamples:
+      case RecordType::kSamplesV2:
         return TakeSamples(record, reader);
       case RecordType::kTombstones:
         return TakeTombstones(record);
@@ -103,9 +104,13 @@ class Filter {
                               [this](SeriesRef ref, const Metadata& metadata) {
                                 metadata_[ref] = metadata;
                               });
+      case RecordType::kExemplars:
+        return TakeExemplars(record, reader);
       default:
         break;
     }
+    if (IsIntHistograms(type)) return TakeHistograms(record, reader, ints_);
+    if (IsFloatHistograms(type)) return TakeHistograms(record, reader, floats_);
     if (old && IsTimed(type)) {
       ++stats_.records_skipped;
       return absl::OkStatus();
@@ -149,6 +154,9 @@ class Filter {
       rows_.refs[n] = rows_.refs[i];
       rows_.times[n] = rows_.times[i];
       std::memcpy(&rows_.values[n], &rows_.values[i], sizeof(double));
+      if (!rows_.start_times.empty()) {
+        rows_.start_times[n] = rows_.start_times[i];
+      }
       ++n;
     }
     stats_.samples_kept += n;
@@ -156,9 +164,53 @@ class Filter {
     if (n == 0) return absl::OkStatus();
     if (n == rows_.size()) return Copy(reader);
     std::string kept;
-    EncodeSamples(std::span(rows_.refs).first(n),
-                  std::span(rows_.values).first(n), 0,
-                  std::span(rows_.times).first(n), kept);
+    EncodeSamples(
+        std::span(rows_.refs).first(n), std::span(rows_.values).first(n), 0,
+        std::span(rows_.times).first(n), kept,
+        std::span(rows_.start_times).first(rows_.start_times.empty() ? 0 : n));
+    return Put(kept);
+  }
+
+  template <typename Row>
+  absl::Status TakeHistograms(std::string_view record,
+                              const SegmentReader& reader,
+                              std::vector<Row>& rows) {
+    uint64_t skipped = 0;
+    NARTHEX_RETURN_IF_ERROR(DecodeHistograms(record, rows, skipped));
+    const size_t n = rows.size();
+    std::erase_if(rows,
+                  [this](const Row& row) { return row.t < request_.mint; });
+    stats_.samples_kept += rows.size();
+    stats_.samples_dropped += n - rows.size();
+    // Those of a schema that nobody knows stay with their neighbours.
+    if (rows.empty() && (n != 0 || skipped == 0)) return absl::OkStatus();
+    if (n == rows.size()) return Copy(reader);
+    std::string kept;
+    const RecordType type = TypeOf(record);
+    if (type == RecordType::kHistogramsV2 ||
+        type == RecordType::kFloatHistogramsV2) {
+      EncodeHistogramsV2(rows, kept);
+      return Put(kept);
+    }
+    for (const BucketKind kind :
+         {BucketKind::kExponential, BucketKind::kCustom}) {
+      if (EncodeHistograms(rows, kind, kept))
+        NARTHEX_RETURN_IF_ERROR(Put(kept));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeExemplars(std::string_view record,
+                             const SegmentReader& reader) {
+    NARTHEX_RETURN_IF_ERROR(DecodeExemplars(record, exemplars_));
+    const size_t n = exemplars_.size();
+    std::erase_if(exemplars_, [this](const ExemplarRow& row) {
+      return row.t < request_.mint;
+    });
+    if (exemplars_.empty()) return absl::OkStatus();
+    if (n == exemplars_.size()) return Copy(reader);
+    std::string kept;
+    EncodeExemplars(exemplars_, kept);
     return Put(kept);
   }
 
@@ -201,6 +253,9 @@ class Filter {
   std::string unpacked_;
   SampleRows rows_;
   std::vector<Tombstone> tombstones_;
+  std::vector<IntHistogramRow> ints_;
+  std::vector<FloatHistogramRow> floats_;
+  std::vector<ExemplarRow> exemplars_;
   absl::btree_map<SeriesRef, Metadata> metadata_;
 };
 

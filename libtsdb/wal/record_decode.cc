@@ -143,6 +143,52 @@ absl::Status DecodeSamples(std::string_view record, SampleRows& out) {
   }
 }
 
+absl::Status DecodeExemplars(std::string_view record,
+                             std::vector<ExemplarRow>& out) {
+  out.clear();
+  if (TypeOf(record) != RecordType::kExemplars) {
+    return WrongType(record, "exemplar");
+  }
+  ByteReader r(record.substr(1));
+  if (r.empty()) return absl::OkStatus();
+  const uint64_t base_ref = r.BE64();
+  const auto base_t = static_cast<int64_t>(r.BE64());
+  std::vector<Label> labels;
+  while (r.ok() && !r.empty()) {
+    ExemplarRow row;
+    row.ref = SeriesRef{base_ref + static_cast<uint64_t>(r.Varint())};
+    row.t = WrappingAdd(base_t, r.Varint());
+    row.value = r.Double();
+    const uint64_t n = r.Uvarint();
+    labels.clear();
+    for (uint64_t i = 0; i < n && r.ok(); ++i) {
+      const std::string_view name = r.UvarintBytes();
+      labels.push_back({name, r.UvarintBytes()});
+    }
+    if (!r.ok()) break;
+    row.labels = Labels::FromPairs(labels);
+    out.push_back(std::move(row));
+  }
+  return r.ok() ? absl::OkStatus() : Bad(r, "exemplar");
+}
+
+absl::Status DecodeMmapMarkers(std::string_view record,
+                               std::vector<MmapMarker>& out) {
+  out.clear();
+  if (TypeOf(record) != RecordType::kMmapMarkers) {
+    return WrongType(record, "marker");
+  }
+  ByteReader r(record.substr(1));
+  while (!r.empty()) {
+    MmapMarker marker;
+    marker.ref = SeriesRef{r.BE64()};
+    marker.chunk = r.BE64();
+    if (!r.ok()) return Bad(r, "marker");
+    out.push_back(marker);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status DecodeTombstones(std::string_view record,
                               std::vector<Tombstone>& out) {
   out.clear();

@@ -11,6 +11,24 @@ uint64_t Number(SeriesRef ref) { return static_cast<uint64_t>(ref); }
 
 void Type(RecordType type, std::string& out) { out += static_cast<char>(type); }
 
+int64_t WrappingSub(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) -
+                              static_cast<uint64_t>(b));
+}
+
+// Of the types 11 to 13: none, the one before, or in full.
+void PutStartTime(Timestamp st, Timestamp first, Timestamp previous,
+                  ByteWriter& w) {
+  if (st == 0) {
+    w.U8(0);
+  } else if (st == previous) {
+    w.U8(1);
+  } else {
+    w.U8(2);
+    w.Varint(WrappingSub(st.ms, first.ms));
+  }
+}
+
 }  // namespace
 
 bool IsTimed(RecordType type) {
@@ -42,9 +60,44 @@ void AddSeries(SeriesRef ref, const Labels& labels, std::string& out) {
   }
 }
 
+namespace {
+
+// Type 11: references lean on the one before, times on the first.
+void EncodeSamplesV2(std::span<const SeriesRef> refs,
+                     std::span<const double> values, Timestamp at,
+                     std::span<const Timestamp> times,
+                     std::span<const Timestamp> start_times, std::string& out) {
+  Type(RecordType::kSamplesV2, out);
+  ByteWriter w(out);
+  const auto time = [&](size_t i) {
+    return times.empty() ? at.ms : times[i].ms;
+  };
+  for (size_t i = 0; i < refs.size(); ++i) {
+    if (i == 0) {
+      w.Varint(static_cast<int64_t>(Number(refs[0])));
+      w.Varint(time(0));
+      w.Varint(start_times[0].ms);
+    } else {
+      w.Varint(static_cast<int64_t>(Number(refs[i]) - Number(refs[i - 1])));
+      w.Varint(WrappingSub(time(i), time(0)));
+      PutStartTime(start_times[i], start_times[0], start_times[i - 1], w);
+    }
+    uint64_t bits;
+    std::memcpy(&bits, &values[i], sizeof(bits));
+    w.BE64(bits);
+  }
+}
+
+}  // namespace
+
 void EncodeSamples(std::span<const SeriesRef> refs,
                    std::span<const double> values, Timestamp at,
-                   std::span<const Timestamp> times, std::string& out) {
+                   std::span<const Timestamp> times, std::string& out,
+                   std::span<const Timestamp> start_times) {
+  if (!start_times.empty()) {
+    EncodeSamplesV2(refs, values, at, times, start_times, out);
+    return;
+  }
   Type(RecordType::kSamples, out);
   if (refs.empty()) return;
   ByteWriter w(out);
@@ -75,6 +128,33 @@ void EncodeSamples(std::span<const SeriesRef> refs,
       p += 8;
     }
     out.append(piece, static_cast<size_t>(p - piece));
+  }
+}
+
+void EncodeExemplars(std::span<const ExemplarRow> rows, std::string& out) {
+  Type(RecordType::kExemplars, out);
+  if (rows.empty()) return;
+  ByteWriter w(out);
+  w.BE64(Number(rows[0].ref));
+  w.BE64(static_cast<uint64_t>(rows[0].t.ms));
+  for (const ExemplarRow& row : rows) {
+    w.Varint(static_cast<int64_t>(Number(row.ref) - Number(rows[0].ref)));
+    w.Varint(WrappingSub(row.t.ms, rows[0].t.ms));
+    w.Double(row.value);
+    w.Uvarint(row.labels.size());
+    for (const Label& label : row.labels) {
+      w.UvarintBytes(label.name);
+      w.UvarintBytes(label.value);
+    }
+  }
+}
+
+void EncodeMmapMarkers(std::span<const MmapMarker> markers, std::string& out) {
+  Type(RecordType::kMmapMarkers, out);
+  ByteWriter w(out);
+  for (const MmapMarker& marker : markers) {
+    w.BE64(Number(marker.ref));
+    w.BE64(marker.chunk);
   }
 }
 

@@ -18,6 +18,7 @@ HeadLab::HeadLab(int64_t chunk_range, bool with_log)
 tsdb::ReplayReport HeadLab::Open() {
   tsdb::HeadOptions options;
   options.chunk_range = chunk_range_;
+  options.max_exemplars = 10;
   head_ = std::make_unique<tsdb::Head>(options);
   auto chunks = tsdb::HeadChunkStore::Open(
       *env_, "data/chunks_head", {},

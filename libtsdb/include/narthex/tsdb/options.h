@@ -51,6 +51,9 @@ struct Options {
   // Prometheus does.
   int samples_per_chunk = 120;
 
+  // Exemplars kept, of all series together; the newest ones stay.  0: none.
+  size_t max_exemplars = 0;
+
   // --- The write-ahead log.
 
   Compression wal_compression = Compression::kSnappy;  // or kNone, kZstd
