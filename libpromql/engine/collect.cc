@@ -43,6 +43,12 @@ void SortByLabels(Matrix& matrix) {
             });
 }
 
+HistogramPtr Copy(const HistogramView& view) {
+  auto h = std::make_shared<FloatHistogram>();
+  Assign(view, *h);
+  return h;
+}
+
 // One row of a block as a series.
 void FillSeries(const ColumnBlock& block, size_t row, const StepGrid& grid,
                 MatrixSeries& out) {
@@ -58,9 +64,15 @@ void FillSeries(const ColumnBlock& block, size_t row, const StepGrid& grid,
     return;
   }
   if (!mixed) out.floats.reserve(n);
+  uint32_t number = 0;  // of the histogram made last
   ForEachBit(block.present(row), block.words(), [&](size_t k) {
     if (mixed && block.IsHistogram(row, k)) {
-      out.histograms.push_back({grid.At(k), block.histograms(row)[k]});
+      const HistogramRow& histograms = block.histograms(row);
+      HistogramPtr h = number == histograms.Number(k)
+                           ? out.histograms.back().histogram
+                           : Copy(histograms.View(k));
+      number = histograms.Number(k);
+      out.histograms.push_back({grid.At(k), std::move(h)});
     } else {
       out.floats.push_back({grid.At(k), values[k]});
     }
@@ -76,7 +88,7 @@ void FillVector(QueryScope& scope, const ColumnBlock& block, SeriesRows rows,
         ToLabels(scope.symbols(), rows[block.first() + row].labels);
     element.t = t;
     if (block.IsHistogram(row, 0)) {
-      element.histogram = block.histograms(row)[0];
+      element.histogram = Copy(block.Histogram(row, 0));
     } else {
       element.v = block.values(row)[0];
     }

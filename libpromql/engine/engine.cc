@@ -30,6 +30,7 @@ PlanOptions PlanOptionsOf(const EngineOptions& options,
   PlanOptions plan;
   plan.lookback = query.lookback.ms > 0 ? query.lookback : options.lookback;
   plan.default_subquery_step = options.default_subquery_step;
+  plan.start_times = options.start_timestamps;
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libpromql/exec/aggregate_histogram.h"
 #include "libpromql/exec/annotate.h"
 #include "libpromql/exec/build.h"
 #include "libpromql/exec/group_table.h"
@@ -23,23 +24,24 @@ class AggregateOperator final : public Operator {
         node_(node),
         op_(node.aggregate.op),
         input_(std::move(input)),
-        reservation_(scope.budget()) {}
+        reservation_(scope.budget()),
+        histogram_reservation_(scope.budget()) {}
 
   absl::StatusOr<SeriesRows> Series() override {
     if (prepared_) return rows_;
-    NARTHEX_ASSIGN_OR_RETURN(const SeriesRows before, input_->Series());
+    NARTHEX_ASSIGN_OR_RETURN(before_, input_->Series());
     GroupTable groups(scope(), node_.aggregate.grouping,
                       node_.aggregate.without);
-    group_of_.reserve(before.size());
-    for (const SeriesRow& row : before) {
+    group_of_.reserve(before_.size());
+    for (const SeriesRow& row : before_) {
       group_of_.push_back(groups.Add(row.labels));
     }
     const std::span<SeriesRow> rows = scope().NewRows(groups.size());
     for (uint32_t g = 0; g < rows.size(); ++g) {
       rows[g].labels = groups.labels(g);
     }
-    for (size_t i = 0; i < before.size(); ++i) {
-      if (before[i].drop_name) rows[group_of_[i]].drop_name = true;
+    for (size_t i = 0; i < before_.size(); ++i) {
+      if (before_[i].drop_name) rows[group_of_[i]].drop_name = true;
     }
     rows_ = rows;
     prepared_ = true;
@@ -59,18 +61,9 @@ class AggregateOperator final : public Operator {
     for (size_t row = 0; row < rows; ++row) {
       const size_t group = next_ + row;
       accumulator_->Finish(group, out.values(row), out.present(row));
-      if (mixed_.empty()) continue;
-      // Floats and histograms met: no result.
-      for (size_t w = 0; w < out.words(); ++w) {
-        const uint64_t histograms = mixed_[group * out.words() + w];
-        if ((out.present(row)[w] & histograms) != 0) {
-          scope().Warn(MixedInAggregationText(), node_.inputs[0]->pos);
-        }
-        if ((histograms & ~out.present(row)[w]) != 0) {
-          return Unimplemented(
-              StrCat(Text(op_), " of histograms is not implemented"));
-        }
-        out.present(row)[w] &= ~histograms;
+      if (histograms_ != nullptr) {
+        histograms_->Finish(scope(), group, before_, node_.inputs[0]->pos, out,
+                            row);
       }
     }
     next_ += rows;
@@ -94,31 +87,49 @@ class AggregateOperator final : public Operator {
       }
       // Lanes are independent: workers share out the words, and every lane
       // sees the series in order.
-      NARTHEX_RETURN_IF_ERROR(scope().ForParts(
-          words, block.rows() >= 16 ? 4 : words,
-          [&](size_t begin, size_t end, WorkerScratch&) {
-            for (size_t row = 0; row < block.rows(); ++row) {
-              accumulator_->Add(group_of_[block.first() + row],
-                                block.values(row), block.present(row), begin,
-                                end);
-            }
-            return absl::OkStatus();
-          }));
+      NARTHEX_RETURN_IF_ERROR(
+          scope().ForParts(words, block.rows() >= 16 ? 4 : words,
+                           [&](size_t begin, size_t end, WorkerScratch&) {
+                             for (size_t row = 0; row < block.rows(); ++row) {
+                               AddRow(block, row, begin, end);
+                             }
+                             return absl::OkStatus();
+                           }));
+      if (histograms_ != nullptr &&
+          !histogram_reservation_.GrowTo(histograms_->bytes())) {
+        return ResourceExhausted("query needs more memory than it may have");
+      }
     }
   }
 
-  // Counted as anything else, ignored with an info, or a conflict with floats.
+  void AddRow(const ColumnBlock& block, size_t row, size_t begin, size_t end) {
+    const size_t series = block.first() + row;
+    const size_t group = group_of_[series];
+    if (SumsHistograms() && !block.histograms(row).empty()) {
+      histograms_->Add(group, block.histograms(row),
+                       accumulator_->present(group), series, begin, end);
+    }
+    accumulator_->Add(group, block.values(row), block.present(row), begin, end);
+  }
+
+  bool SumsHistograms() const {
+    return op_ == AggregateOp::kSum || op_ == AggregateOp::kAvg;
+  }
+
+  // Counted as anything else, ignored with an info, or added up by themselves.
   void SetHistogramsAside(ColumnBlock& block, size_t row) {
     if (op_ == AggregateOp::kCount || op_ == AggregateOp::kGroup) return;
-    if (op_ == AggregateOp::kSum || op_ == AggregateOp::kAvg) {
-      const size_t words = block.words();
-      if (mixed_.empty()) mixed_.assign(rows_.size() * words, 0);
-      uint64_t* const bits =
-          mixed_.data() + group_of_[block.first() + row] * words;
-      ForEachBit(block.present(row), words, [&](size_t k) {
-        if (block.IsHistogram(row, k)) SetBit(bits, k);
-      });
-      block.DropHistograms(row);
+    if (SumsHistograms()) {
+      if (histograms_ == nullptr) {
+        histograms_ = std::make_unique<HistogramLanes>(
+            op_ == AggregateOp::kAvg, rows_.size(), node_.grid.steps);
+      }
+      HistogramRow& histograms = block.histograms(row);
+      for (size_t k = 0; k < block.steps(); ++k) {
+        if (!histograms.Has(k)) continue;
+        if (!TestBit(block.present(row), k)) histograms.Remove(k);
+        ClearBit(block.present(row), k);
+      }
       return;
     }
     if (block.DropHistograms(row)) {
@@ -129,11 +140,12 @@ class AggregateOperator final : public Operator {
   const AggregateNode& node_;
   const AggregateOp op_;
   OperatorPtr input_;
-  SeriesRows rows_;
+  SeriesRows before_, rows_;
   std::vector<uint32_t> group_of_;
   std::unique_ptr<Accumulator> accumulator_;
   Reservation reservation_;
-  std::vector<uint64_t> mixed_;  // where a group met histograms; often empty
+  std::unique_ptr<HistogramLanes> histograms_;  // null: there are none
+  Reservation histogram_reservation_;
   bool prepared_ = false;
   size_t next_ = 0;
 };

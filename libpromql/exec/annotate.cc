@@ -4,6 +4,14 @@
 #include "narthex/model/labels.h"
 
 namespace narthex::promql {
+namespace {
+
+std::string ForMetric(std::string_view metric) {
+  if (metric.empty()) return {};
+  return StrCat(" for metric name ", GoQuote(metric));
+}
+
+}  // namespace
 
 std::string MixedSamplesText(std::string_view metric) {
   return StrCat("encountered a mix of histograms and floats for metric name ",
@@ -62,6 +70,49 @@ std::string IncompatibleTypesText(std::string_view op, bool left_histogram,
 std::string SortInRangeQueryText() {
   return "sort is ineffective for range queries since results are always "
          "ordered by labels";
+}
+
+std::string MixedSchemasText(std::string_view metric) {
+  return StrCat(
+      "vector contains a mix of histograms with exponential and custom buckets "
+      "schemas for metric name ",
+      GoQuote(metric));
+}
+std::string NativeNoCounterText(std::string_view metric) {
+  return StrCat("this native histogram metric is not a counter: ",
+                GoQuote(metric));
+}
+std::string NativeNoGaugeText(std::string_view metric) {
+  return StrCat("this native histogram metric is not a gauge: ",
+                GoQuote(metric));
+}
+std::string IncompatibleLayoutText(std::string_view op) {
+  return StrCat("incompatible bucket layout encountered for binary operator ",
+                op);
+}
+std::string ConflictingResetsText(std::string_view what) {
+  return StrCat("conflicting counter resets during histogram ", what);
+}
+std::string ReconciledBoundsText(std::string_view what) {
+  return StrCat("mismatched custom buckets were reconciled during ", what);
+}
+std::string OverlappingStartText(std::string_view metric, int64_t n) {
+  std::string text = StrCat(
+      "sample has start time that overlaps with previous sample timestamp for "
+      "metric ",
+      GoQuote(metric));
+  if (n > 1) StrAppend(&text, " (", n, " occurrences)");
+  return text;
+}
+std::string NanQuantileText(std::string_view metric, bool result_is_nan) {
+  return StrCat("input to histogram_quantile has NaN observations, result is ",
+                result_is_nan ? "NaN" : "skewed higher", ForMetric(metric));
+}
+std::string NanFractionText(std::string_view metric) {
+  return StrCat(
+      "input to histogram_fraction has NaN observations, which are excluded "
+      "from all fractions",
+      ForMetric(metric));
 }
 
 bool LooksLikeCounter(std::string_view metric) {

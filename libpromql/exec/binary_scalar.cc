@@ -79,6 +79,7 @@ class VectorScalar final : public Operator {
     if (!more) {
       vector_->Finish();
       scalar_->Finish();
+      notes_.Tell(scope(), op_, node_.pos);
       return false;
     }
     const bool trim =
@@ -92,7 +93,7 @@ class VectorScalar final : public Operator {
         }));
     for (size_t row = 0; row < out.rows(); ++row) {
       if (!out.histograms(row).empty() || trim) {
-        NARTHEX_RETURN_IF_ERROR(ApplyToMixedRow(out, row));
+        ApplyToMixedRow(out, row);
       }
     }
     return true;
@@ -113,36 +114,35 @@ class VectorScalar final : public Operator {
     }
   }
 
-  absl::Status ApplyToMixedRow(ColumnBlock& out, size_t row) {
-    std::vector<HistogramPtr>& histograms = out.histograms(row);
-    if (histograms.empty()) histograms.resize(out.steps());
+  void ApplyToMixedRow(ColumnBlock& out, size_t row) {
+    // The row is read while it is written anew.
+    HistogramRow before = std::move(out.histograms(row));
+    out.histograms(row).Clear();
+    double* const v = out.values(row);
     for (size_t k = 0; k < out.steps(); ++k) {
       if (!TestBit(out.present(row), k)) continue;
-      double& v = out.values(row)[k];
-      const HistogramPtr h = histograms[k];
-      auto element = scalar_is_left_
-                         ? ApplyToElements(op_, values_[k], nullptr, v, h)
-                         : ApplyToElements(op_, v, h, values_[k], nullptr);
-      if (!element.ok()) return element.status();
-      if (element->incompatible) {
-        scope().Info(
-            IncompatibleTypesText(Text(op_), !scalar_is_left_ && h != nullptr,
-                                  scalar_is_left_ && h != nullptr),
-            node_.pos);
-        ClearBit(out.present(row), k);
-        histograms[k] = nullptr;
-        continue;
+      Element left{v[k], {}}, right{values_[k], {}};
+      if (before.Has(k)) left.histogram = before.View(k);
+      const HistogramView vector = left.histogram;
+      const double value = v[k];
+      if (scalar_is_left_) std::swap(left, right);
+      ApplyToElements(op_, left, right, element_);
+      if (element_.note != BinaryNote::kNone) {
+        notes_.Set(k, out.steps(), left, right, element_.note);
       }
+      ClearBit(out.present(row), k);
+      if (element_.dropped()) continue;
       if (node_.binary.return_bool) {
-        v = element->keep ? 1 : 0;
-      } else if (!element->keep) {
-        ClearBit(out.present(row), k);
-      } else if (!(scalar_is_left_ && IsComparison(op_))) {
-        v = element->v;
+        element_.ToBool();
+      } else if (!element_.keep) {
+        continue;
+      } else if (scalar_is_left_ && IsComparison(op_)) {
+        // What stays is the vector's value.
+        element_.v = value;
+        element_.left = vector;
       }
-      histograms[k] = std::move(element->histogram);
+      element_.Store(out, row, k);
     }
-    return absl::OkStatus();
   }
 
   const BinaryNode& node_;
@@ -151,6 +151,8 @@ class VectorScalar final : public Operator {
   const bool scalar_is_left_;
   SeriesRows rows_;
   std::vector<double> values_;
+  BinaryElement element_;
+  BinaryNotes notes_;
   bool prepared_ = false;
 };
 

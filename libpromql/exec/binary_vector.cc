@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "libpromql/exec/annotate.h"
 #include "libpromql/exec/binary_element.h"
 #include "libpromql/exec/build.h"
 #include "libpromql/exec/join.h"
@@ -52,6 +51,7 @@ class BinaryVector final : public Operator {
     if (!more) {
       many_->Finish();
       one_->Finish();
+      join_->TellNotes();
       one_drained_ = false;
       one_done_ = true;
       one_values_ = ColumnBlock();
@@ -73,7 +73,7 @@ class BinaryVector final : public Operator {
         }));
     for (size_t row = 0; row < out.rows(); ++row) {
       if (Mixed(begin + row)) {
-        NARTHEX_RETURN_IF_ERROR(ApplyMixed(out, row, begin + row));
+        ApplyMixed(out, row, begin + row);
       }
     }
     return true;
@@ -151,7 +151,7 @@ class BinaryVector final : public Operator {
     }
   }
 
-  absl::Status ApplyMixed(ColumnBlock& out, size_t row, size_t pair) {
+  void ApplyMixed(ColumnBlock& out, size_t row, size_t pair) {
     const size_t many = pairs_[pair].many - block_.first();
     const size_t one = pairs_[pair].one;
     for (size_t k = 0; k < out.steps(); ++k) {
@@ -162,20 +162,12 @@ class BinaryVector final : public Operator {
       Element left = ElementAt(block_, many, k);
       Element right = ElementAt(one_values_, one, k);
       if (join_->swapped()) std::swap(left, right);
-      auto element = join_->Apply(left, right);
-      if (!element.ok()) return element.status();
-      if (element->incompatible ||
-          (!element->keep && !node_.binary.return_bool)) {
+      const BinaryElement& element = join_->Apply(k, out.steps(), left, right);
+      if (element.dropped() || (!element.keep && !node_.binary.return_bool)) {
         continue;
       }
-      if (element->histogram != nullptr) {
-        out.SetHistogram(row, k, std::move(element->histogram));
-      } else {
-        out.values(row)[k] = element->v;
-        SetBit(out.present(row), k);
-      }
+      element.Store(out, row, k);
     }
-    return absl::OkStatus();
   }
 
   absl::Status JoinByStep() {
@@ -186,6 +178,7 @@ class BinaryVector final : public Operator {
     NARTHEX_ASSIGN_OR_RETURN(
         rows_, join_->ByStep(join_->swapped() ? right : left,
                              join_->swapped() ? left : right, joined_));
+    join_->TellNotes();
     lhs_->Finish();
     rhs_->Finish();
     by_step_ = true;

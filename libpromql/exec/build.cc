@@ -44,8 +44,15 @@ OperatorPtr BuildCall(const CallNode& node, QueryScope& scope) {
     case FunctionId::kSortByLabelDesc:
       return NewSort(node, scope, std::move(inputs[0]));
     case FunctionId::kHistogramQuantile:
+    case FunctionId::kHistogramQuantiles:
     case FunctionId::kHistogramFraction:
       return NewHistogramFunction(node, scope, std::move(inputs));
+    case FunctionId::kHistogramCount:
+    case FunctionId::kHistogramSum:
+    case FunctionId::kHistogramAvg:
+    case FunctionId::kHistogramStddev:
+    case FunctionId::kHistogramStdvar:
+      return NewHistogramMap(node, scope, std::move(inputs[0]));
     default:
       return NewCall(node, scope, std::move(inputs));
   }

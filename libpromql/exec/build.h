@@ -43,6 +43,9 @@ OperatorPtr NewLabelFunction(const CallNode& node, QueryScope& scope,
 OperatorPtr NewSort(const CallNode& node, QueryScope& scope, OperatorPtr input);
 OperatorPtr NewHistogramFunction(const CallNode& node, QueryScope& scope,
                                  std::vector<OperatorPtr> inputs);
+// histogram_count and its like.
+OperatorPtr NewHistogramMap(const CallNode& node, QueryScope& scope,
+                            OperatorPtr input);
 
 OperatorPtr NewBinaryScalar(const BinaryNode& node, QueryScope& scope,
                             OperatorPtr lhs, OperatorPtr rhs);

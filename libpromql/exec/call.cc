@@ -99,7 +99,7 @@ class MapCall final : public Operator {
   void StampRow(ColumnBlock& out, size_t row) const {
     const PlanNode& input = *node_.inputs[0];
     if (input.kind == NodeKind::kScan) return;
-    out.histograms(row).clear();
+    out.histograms(row).Clear();
     for (size_t k = 0; k < out.steps(); ++k) {
       out.values(row)[k] = static_cast<double>(node_.grid.At(k)) / 1000;
     }

@@ -17,7 +17,6 @@
 
 #include "libpromql/func/function.h"
 #include "narthex/base/budget.h"
-#include "narthex/promql/value.h"
 
 namespace narthex::promql {
 
@@ -37,7 +36,7 @@ class ColumnBlock {
       values_.reset(new double[capacity_]);
     }
     present_.assign(rows * words_, 0);
-    for (auto& row : histograms_) row.clear();
+    for (HistogramRow& row : histograms_) row.Clear();
     histograms_.resize(rows);
   }
 
@@ -57,32 +56,34 @@ class ColumnBlock {
     return present_.data() + row * words_;
   }
 
-  // Empty, or one per step: where it is not null the value is a histogram.
-  std::vector<HistogramPtr>& histograms(size_t row) { return histograms_[row]; }
-  const std::vector<HistogramPtr>& histograms(size_t row) const {
-    return histograms_[row];
-  }
+  // Steps that it has are histograms, the others floats.
+  HistogramRow& histograms(size_t row) { return histograms_[row]; }
+  const HistogramRow& histograms(size_t row) const { return histograms_[row]; }
   bool IsHistogram(size_t row, size_t k) const {
-    return !histograms_[row].empty() && histograms_[row][k] != nullptr;
+    return histograms_[row].Has(k);
   }
-  void SetHistogram(size_t row, size_t k, HistogramPtr h) {
-    if (histograms_[row].empty()) histograms_[row].resize(steps_);
-    histograms_[row][k] = std::move(h);
+  HistogramView Histogram(size_t row, size_t k) const {
+    return histograms_[row].View(k);
+  }
+  // A HistogramView or a FloatHistogram.
+  template <typename Histogram>
+  void SetHistogram(size_t row, size_t k, const Histogram& h) {
+    histograms_[row].Set(k, steps_, h);
     values(row)[k] = 0;
     SetBit(present(row), k);
   }
   // Removes the row's histograms; true if there were any.
   bool DropHistograms(size_t row) {
-    std::vector<HistogramPtr>& column = histograms_[row];
+    HistogramRow& column = histograms_[row];
     if (column.empty()) return false;
     bool any = false;
-    for (size_t k = 0; k < column.size(); ++k) {
-      if (column[k] != nullptr && TestBit(present(row), k)) {
+    for (size_t k = 0; k < steps_; ++k) {
+      if (column.Has(k) && TestBit(present(row), k)) {
         ClearBit(present(row), k);
         any = true;
       }
     }
-    column.clear();
+    column.Clear();
     return any;
   }
 
@@ -98,9 +99,25 @@ class ColumnBlock {
     }
     return n;
   }
+  // As Prometheus counts them: a histogram is worth several.
+  int64_t Samples() const {
+    auto n = static_cast<int64_t>(Count());
+    for (size_t row = 0; row < rows_; ++row) {
+      if (histograms_[row].empty()) continue;
+      ForEachBit(present(row), words_, [&](size_t k) {
+        if (histograms_[row].Has(k)) n += histograms_[row].Samples(k) - 1;
+      });
+    }
+    return n;
+  }
   size_t bytes() const {
-    return capacity_ * sizeof(double) + present_.capacity() * sizeof(uint64_t) +
-           histograms_.capacity() * sizeof(std::vector<HistogramPtr>);
+    size_t n = capacity_ * sizeof(double) +
+               present_.capacity() * sizeof(uint64_t) +
+               histograms_.capacity() * sizeof(HistogramRow);
+    for (const HistogramRow& row : histograms_) {
+      if (!row.empty()) n += row.bytes();
+    }
+    return n;
   }
 
   // Counts its memory with `budget` from now on; false: too much.
@@ -121,7 +138,7 @@ class ColumnBlock {
   std::unique_ptr<double[]> values_;
   size_t capacity_ = 0;
   std::vector<uint64_t> present_;
-  std::vector<std::vector<HistogramPtr>> histograms_;
+  std::vector<HistogramRow> histograms_;
   std::optional<Reservation> reservation_;
 };
 

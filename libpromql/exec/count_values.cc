@@ -83,7 +83,7 @@ class CountValues final : public Operator {
     ForEachBit(block.present(row), block.words(), [&](size_t k) {
       uint32_t group = 0;
       if (block.IsHistogram(row, k)) {
-        group = GroupOf(labels, block.histograms(row)[k]->ToString());
+        group = GroupOf(labels, Text(block.Histogram(row, k)));
       } else {
         const double v = block.values(row)[k];
         const auto [it, added] =
@@ -100,6 +100,12 @@ class CountValues final : public Operator {
       }
     });
     return scope().CheckRoom(more);
+  }
+
+  static std::string Text(const HistogramView& h) {
+    FloatHistogram histogram;
+    Assign(h, histogram);
+    return histogram.ToString();
   }
 
   uint32_t GroupOf(LabelRow labels, const std::string& value) {

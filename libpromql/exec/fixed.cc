@@ -42,7 +42,7 @@ class Fixed final : public Operator {
       SetAllBits(out.present(row), steps_);
       std::fill_n(out.values(row), steps_, once_.values(from)[0]);
       if (once_.IsHistogram(from, 0)) {
-        out.histograms(row).assign(steps_, once_.histograms(from)[0]);
+        out.histograms(row).Fill(steps_, once_.Histogram(from, 0));
       }
     }
     position_ += rows;

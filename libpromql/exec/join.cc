@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "libpromql/exec/annotate.h"
 #include "libpromql/exec/build.h"
 #include "narthex/base/status.h"
 
@@ -51,23 +50,17 @@ LabelRow Join::ResultLabels(LabelRow many, LabelRow one) {
   return row;
 }
 
-absl::StatusOr<BinaryElement> Join::Apply(const Element& left,
-                                          const Element& right) {
-  NARTHEX_ASSIGN_OR_RETURN(
-      BinaryElement out,
-      ApplyToElements(node_.binary.op, left.v, left.histogram, right.v,
-                      right.histogram));
-  if (out.incompatible) {
-    scope_.Info(
-        IncompatibleTypesText(Text(node_.binary.op), left.histogram != nullptr,
-                              right.histogram != nullptr),
-        node_.pos);
-  } else if (node_.binary.return_bool) {
-    out.histogram = nullptr;
-    out.v = out.keep ? 1 : 0;
+BinaryElement& Join::Apply(size_t k, size_t steps, const Element& left,
+                           const Element& right) {
+  ApplyToElements(node_.binary.op, left, right, element_);
+  if (element_.note != BinaryNote::kNone) {
+    notes_.Set(k, steps, left, right, element_.note);
   }
-  return out;
+  if (!element_.dropped() && node_.binary.return_bool) element_.ToBool();
+  return element_;
 }
+
+void Join::TellNotes() { notes_.Tell(scope_, node_.binary.op, node_.pos); }
 
 absl::Status Join::DuplicateOnOneSide(uint32_t signature, LabelRow a,
                                       LabelRow b) const {
@@ -108,9 +101,10 @@ class Join::Stepper {
     for (uint32_t i = 0; i < rows.size(); ++i) {
       rows[i] = {results_.row(i), join_.node_.binary.return_bool};
     }
-    for (Point& point : points_) {
-      if (point.histogram != nullptr) {
-        out.SetHistogram(point.row, point.step, std::move(point.histogram));
+    for (const Point& point : points_) {
+      if (point.histogram != kNobody) {
+        out.SetHistogram(point.row, point.step,
+                         ViewOf(histograms_, point.histogram));
       } else {
         out.values(point.row)[point.step] = point.v;
         SetBit(out.present(point.row), point.step);
@@ -124,7 +118,7 @@ class Join::Stepper {
     uint32_t row = 0;
     uint32_t step = 0;
     double v = 0;
-    HistogramPtr histogram = {};
+    uint32_t histogram = kNobody;  // index into histograms_
   };
 
   static bool AnyAt(const ColumnBlock& block, size_t k) {
@@ -173,15 +167,13 @@ class Join::Stepper {
   // A partner that is nobody has the fill value and the labels that match.
   absl::Status Combine(size_t k, uint32_t signature, uint32_t many,
                        uint32_t one) {
-    Element left = many == kNobody
-                       ? Element{*join_.matching_.fill_left, nullptr}
-                       : ElementAt(many_, many, k);
-    Element right = one == kNobody
-                        ? Element{*join_.matching_.fill_right, nullptr}
-                        : ElementAt(one_, one, k);
+    Element left = many == kNobody ? Element{*join_.matching_.fill_left, {}}
+                                   : ElementAt(many_, many, k);
+    Element right = one == kNobody ? Element{*join_.matching_.fill_right, {}}
+                                   : ElementAt(one_, one, k);
     if (join_.swapped_) std::swap(left, right);
-    NARTHEX_ASSIGN_OR_RETURN(BinaryElement element, join_.Apply(left, right));
-    if (element.incompatible) return absl::OkStatus();
+    BinaryElement& element = join_.Apply(k, many_.steps(), left, right);
+    if (element.dropped()) return absl::OkStatus();
     const uint32_t row = ResultRow(signature, many, one);
     if (join_.matching_.card == VectorMatching::Card::kOneToOne) {
       if (matched_[signature] == k + 1) {
@@ -205,8 +197,15 @@ class Join::Stepper {
     }
     if (emitted_[row] == k + 1) return DuplicateLabelset();
     emitted_[row] = k + 1;
-    points_.push_back({row, static_cast<uint32_t>(k), element.v,
-                       std::move(element.histogram)});
+    Point& point = points_.emplace_back();
+    point.row = row;
+    point.step = static_cast<uint32_t>(k);
+    point.v = element.v;
+    if (element.is_histogram) {
+      if (element.left) Assign(element.left, element.histogram);
+      point.histogram = static_cast<uint32_t>(histograms_.points.size());
+      AppendHistogram(Timestamp(), element.histogram, histograms_);
+    }
     return absl::OkStatus();
   }
 
@@ -233,6 +232,7 @@ class Join::Stepper {
   absl::flat_hash_map<std::pair<uint32_t, uint32_t>, uint32_t> row_of_pair_;
   RowTable results_;
   std::vector<Point> points_;
+  HistogramColumn histograms_;
 };
 
 absl::StatusOr<SeriesRows> Join::ByStep(const ColumnBlock& many,

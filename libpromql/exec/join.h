@@ -19,15 +19,6 @@
 
 namespace narthex::promql {
 
-struct Element {
-  double v = 0;
-  HistogramPtr histogram = {};
-};
-inline Element ElementAt(const ColumnBlock& block, size_t row, size_t k) {
-  if (block.IsHistogram(row, k)) return {0, block.histograms(row)[k]};
-  return {block.values(row)[k], nullptr};
-}
-
 class Join {
  public:
   Join(const BinaryNode& node, QueryScope& scope, SeriesRows left,
@@ -47,10 +38,12 @@ class Join {
 
   LabelRow ResultLabels(LabelRow many, LabelRow one);
 
-  // The operator itself, left and right as written; `bool` is applied, an
-  // incompatible pair is annotated.
-  absl::StatusOr<BinaryElement> Apply(const Element& left,
-                                      const Element& right);
+  // The operator itself at step k of `steps`, left and right as written; `bool`
+  // is applied.  Good until the next call.
+  BinaryElement& Apply(size_t k, size_t steps, const Element& left,
+                       const Element& right);
+  // What Apply() noticed, as annotations.
+  void TellNotes();
 
   // Step by step; `out` gets all rows.
   absl::StatusOr<SeriesRows> ByStep(const ColumnBlock& many,
@@ -71,6 +64,8 @@ class Join {
   SeriesRows many_, one_;
   std::vector<uint32_t> many_signatures_, one_signatures_;
   std::vector<SymbolId> include_;
+  BinaryElement element_;
+  BinaryNotes notes_;
 };
 
 }  // namespace narthex::promql

@@ -23,7 +23,7 @@ absl::StatusOr<bool> Operator::Next(ColumnBlock& out) {
   NARTHEX_ASSIGN_OR_RETURN(const bool more, Produce(out));
   if (!more) return false;
   if (!out.Charge(scope_.budget())) return OverBudget();
-  const int64_t n = static_cast<int64_t>(out.Count());
+  const int64_t n = out.Samples();
   held_ += n;
   NARTHEX_RETURN_IF_ERROR(scope_.Hold(n));
   return true;

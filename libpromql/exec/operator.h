@@ -66,6 +66,7 @@ absl::StatusOr<std::vector<double>> DrainScalar(QueryScope& scope,
 struct SampleView {
   std::span<const Timestamp> t = {};
   std::span<const double> v = {};
+  std::span<const Timestamp> st = {};           // start times if there are any
   const HistogramColumn* histograms = nullptr;  // null: none
 };
 

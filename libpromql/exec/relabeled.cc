@@ -81,7 +81,7 @@ class Relabeled final : public Operator {
     if (collides) return DuplicateLabelset();
     ForEachBit(all.present(from), all.words(), [&](size_t k) {
       if (all.IsHistogram(from, k)) {
-        out.SetHistogram(to, k, all.histograms(from)[k]);
+        out.SetHistogram(to, k, all.Histogram(from, k));
         return;
       }
       out.values(to)[k] = all.values(from)[k];

@@ -72,6 +72,7 @@ class ScanInstant final : public Operator {
     }
     SampleView view;
     NARTHEX_RETURN_IF_ERROR(selection_.Load(i, Range(), scratch, view));
+    if (node_.statistics_only) KeepStatistics(scratch, view);
     if (view.histograms != nullptr) {
       ScanMixed(view, out, row);
     } else {
@@ -106,8 +107,8 @@ class ScanInstant final : public Operator {
 
   void ScanMixed(const SampleView& view, ColumnBlock& out, size_t row) {
     const auto& points = view.histograms->points;
-    size_t next = 0, next_h = 0, made = points.size();
-    HistogramPtr last;  // of points[made]
+    size_t next = 0, next_h = 0;
+    size_t last = points.size(), last_step = 0;  // the one set last
     for (size_t k = 0; k < out.steps(); ++k) {
       const int64_t at = ends_.At(k);
       const int64_t before = SaturatingSub(at, lookback_);
@@ -130,12 +131,15 @@ class ScanInstant final : public Operator {
         Set(out, row, k, points[next_h - 1].t, 0);
         continue;
       }
-      if (made != next_h - 1) {
-        made = next_h - 1;
-        last = std::make_shared<const FloatHistogram>(
-            ToFloatHistogram(*view.histograms, made));
+      if (last == next_h - 1) {
+        out.histograms(row).Share(k, last_step);
+        out.values(row)[k] = 0;
+        SetBit(out.present(row), k);
+        continue;
       }
-      out.SetHistogram(row, k, last);
+      last = next_h - 1;
+      last_step = k;
+      out.SetHistogram(row, k, ViewOf(*view.histograms, last));
     }
   }
 

@@ -1,6 +1,8 @@
 // Functions over ranges: series by series, the windows of all steps at once.
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -20,7 +22,13 @@ class ReadSource final : public SampleSource {
   ReadSource(const ReadNode& node, QueryScope& scope)
       : node_(node),
         selection_(scope.selection(node.selection)),
-        ends_(node.grid, node.shift) {}
+        ends_(node.grid, node.shift) {
+    const VectorSelector& selector = *node.selector.selector;
+    if (selector.anchored || selector.smoothed) {
+      behind_ = SaturatingAdd(behind_, scope.lookback());
+    }
+    if (selector.smoothed) ahead_ = scope.lookback();
+  }
 
   absl::StatusOr<SeriesRows> Series() override {
     if (node_.grid.steps == 0) return SeriesRows();
@@ -37,10 +45,12 @@ class ReadSource final : public SampleSource {
   absl::Status Load(size_t i, WorkerScratch& scratch,
                     SampleView& out) override {
     const TimeRange range = {
-        SaturatingAdd(SaturatingSub(ends_.first, node_.range), 1),
-        ends_.At(node_.grid.steps - 1)};
+        SaturatingAdd(SaturatingSub(ends_.first, behind_), 1),
+        SaturatingAdd(ends_.At(node_.grid.steps - 1), ahead_)};
     NARTHEX_RETURN_IF_ERROR(selection_.Load(begin_ + i, range, scratch, out));
-    return DropStale(scratch, out);
+    NARTHEX_RETURN_IF_ERROR(DropStale(scratch, out));
+    if (node_.statistics_only) KeepStatistics(scratch, out);
+    return absl::OkStatus();
   }
 
   void Finish() override {}
@@ -49,6 +59,8 @@ class ReadSource final : public SampleSource {
   const ReadNode& node_;
   SharedSelection& selection_;
   const WindowEnds ends_;
+  // What anchored and smoothed selectors look at beyond their range.
+  int64_t behind_ = node_.range, ahead_ = 0;
   SeriesRows rows_;
   size_t begin_ = 0, end_ = 0;
 };
@@ -56,6 +68,7 @@ class ReadSource final : public SampleSource {
 struct RangeOf {
   const TimeShift& shift;
   int64_t range;
+  const VectorSelector* selector = nullptr;  // null: a subquery
 
   explicit RangeOf(const PlanNode& node)
       : shift(node.kind == NodeKind::kRead
@@ -63,7 +76,13 @@ struct RangeOf {
                   : static_cast<const SubqueryNode&>(node).shift),
         range(node.kind == NodeKind::kRead
                   ? static_cast<const ReadNode&>(node).range
-                  : static_cast<const SubqueryNode&>(node).range) {}
+                  : static_cast<const SubqueryNode&>(node).range) {
+    if (node.kind == NodeKind::kRead) {
+      selector = static_cast<const ReadNode&>(node).selector.selector.get();
+    }
+  }
+  bool anchored() const { return selector != nullptr && selector->anchored; }
+  bool smoothed() const { return selector != nullptr && selector->smoothed; }
 };
 
 class ScanRange final : public Operator {
@@ -76,7 +95,13 @@ class ScanRange final : public Operator {
         source_(std::move(source)),
         params_(std::move(params)),
         range_(*node.inputs[node.range_arg]),
-        ends_(node.grid, range_.shift) {}
+        ends_(node.grid, range_.shift),
+        uses_start_times_(scope.options().start_timestamps &&
+                          LooksAtStartTimes(node.id)),
+        behind_(range_.anchored() || range_.smoothed()
+                    ? SaturatingAdd(range_.range, scope.lookback())
+                    : range_.range),
+        ahead_(range_.smoothed() ? scope.lookback() : 0) {}
 
   absl::StatusOr<SeriesRows> Series() override {
     if (prepared_) return input_rows_;
@@ -99,6 +124,7 @@ class ScanRange final : public Operator {
     if (rows == 0) {
       source_->Finish();
       for (OperatorPtr& param : params_) param->Finish();
+      TellOverlaps();
       return false;
     }
     out.Reset(next_, rows, node_.grid.steps);
@@ -119,34 +145,28 @@ class ScanRange final : public Operator {
   // What the rows of a block noticed, gathered when all are done.
   struct RowNotes {
     uint32_t window_notes = 0;
+    int64_t overlaps = 0;
     int64_t samples = 0;  // over all windows
     int64_t largest = 0;  // window
     int64_t decoded = 0;
   };
 
   absl::Status CheckModifiers() const {
-    const PlanNode& source = *node_.inputs[node_.range_arg];
-    if (source.kind != NodeKind::kRead) return absl::OkStatus();
-    const VectorSelector& selector =
-        *static_cast<const ReadNode&>(source).selector.selector;
-    if (!selector.anchored && !selector.smoothed) return absl::OkStatus();
+    if (!range_.anchored() && !range_.smoothed()) return absl::OkStatus();
     const bool rates = node_.id == FunctionId::kRate ||
                        node_.id == FunctionId::kIncrease ||
                        node_.id == FunctionId::kDelta;
     const bool counts =
         node_.id == FunctionId::kResets || node_.id == FunctionId::kChanges;
-    if (!rates && !(counts && selector.anchored)) {
-      return InvalidArgument(
-          selector.anchored
-              ? StrCat("anchored modifier can only be used with: changes, "
-                       "delta, increase, rate, resets - not with ",
-                       node_.call.function->name)
-              : StrCat("smoothed modifier can only be used with: delta, "
-                       "increase, rate - not with ",
-                       node_.call.function->name));
-    }
-    return Unimplemented(StrCat(selector.anchored ? "anchored" : "smoothed",
-                                " range selectors are not implemented"));
+    if (rates || (counts && range_.anchored())) return absl::OkStatus();
+    return InvalidArgument(
+        range_.anchored()
+            ? StrCat("anchored modifier can only be used with: changes, "
+                     "delta, increase, rate, resets - not with ",
+                     node_.call.function->name)
+            : StrCat("smoothed modifier can only be used with: delta, "
+                     "increase, rate - not with ",
+                     node_.call.function->name));
   }
 
   absl::Status EvalRow(ColumnBlock& out, size_t row, WorkerScratch& scratch) {
@@ -159,8 +179,8 @@ class ScanRange final : public Operator {
     windows.t = view.t;
     windows.v = view.v;
     notes.largest = static_cast<int64_t>(FindWindows(
-        view.t.size(), [&](size_t i) { return view.t[i].ms; }, ends_,
-        range_.range, steps, scratch.lo, scratch.hi));
+        view.t.size(), [&](size_t i) { return view.t[i].ms; }, ends_, behind_,
+        steps, scratch.lo, scratch.hi, ahead_));
     windows.lo = scratch.lo.data();
     windows.hi = scratch.hi.data();
     for (size_t k = 0; k < steps; ++k) {
@@ -170,7 +190,7 @@ class ScanRange final : public Operator {
       const auto& points = view.histograms->points;
       FindWindows(
           points.size(), [&](size_t i) { return points[i].t.ms; }, ends_,
-          range_.range, steps, scratch.hist_lo, scratch.hist_hi);
+          behind_, steps, scratch.hist_lo, scratch.hist_hi, ahead_);
       windows.histograms = view.histograms;
       windows.hist_lo = scratch.hist_lo.data();
       windows.hist_hi = scratch.hist_hi.data();
@@ -182,6 +202,10 @@ class ScanRange final : public Operator {
     windows.first_end = ends_.first;
     windows.end_step = ends_.step;
     windows.range = range_.range;
+    windows.anchored = range_.anchored();
+    windows.smoothed = range_.smoothed();
+    windows.start_times = uses_start_times_;
+    if (uses_start_times_ && !view.st.empty()) windows.st = view.st.data();
     if (!param_values_.empty()) windows.param = param_values_[0].data();
     if (param_values_.size() > 1) windows.param2 = param_values_[1].data();
     if (node_.id == FunctionId::kDoubleExponentialSmoothing) {
@@ -194,6 +218,7 @@ class ScanRange final : public Operator {
     output.steps = steps;
     function_(windows, scratch.window, output);
     notes.window_notes = output.notes;
+    notes.overlaps = output.overlaps;
     return absl::OkStatus();
   }
 
@@ -229,22 +254,48 @@ class ScanRange final : public Operator {
       scope().CountDecoded(notes.decoded);
       largest = std::max(largest, notes.largest);
       const LabelRow labels = input_rows_[out.first() + row].labels;
-      if (notes.window_notes & kNeedsHistograms) {
-        return Unimplemented(StrCat(node_.call.function->name,
-                                    "() of native histograms is not "
-                                    "implemented"));
-      }
-      if (notes.window_notes & kMixedFloatsHistograms) {
-        scope().Warn(MixedSamplesText(scope().MetricName(labels)), at);
-      }
-      if (notes.window_notes & kIgnoredHistograms) {
-        scope().Info(IgnoredInRangeText(scope().MetricName(labels)), at);
+      if (notes.window_notes != 0) {
+        Tell(notes.window_notes, scope().MetricName(labels), at);
+        if (notes.overlaps != 0) {
+          overlaps_[std::string(scope().MetricName(labels))] += notes.overlaps;
+        }
       }
       if (out.Empty(row)) continue;
       if (checks_counter) CheckCounter(labels, at);
       if (node_.id == FunctionId::kQuantileOverTime) CheckQuantile(out, row);
     }
     return scope().CheckRoom(largest);
+  }
+
+  void Tell(uint32_t notes, std::string_view metric, TextRange at) {
+    if (notes & kMixedFloatsHistograms) {
+      scope().Warn(MixedSamplesText(metric), at);
+    }
+    if (notes & kIgnoredHistograms)
+      scope().Info(IgnoredInRangeText(metric), at);
+    if (notes & kMixedSchemas) scope().Warn(MixedSchemasText(metric), at);
+    if (notes & kGaugeHistograms) scope().Warn(NativeNoCounterText(metric), at);
+    if (notes & kCounterHistograms) {
+      scope().Warn(NativeNoGaugeText(metric), at);
+    }
+    if (notes & kConflictingResets) {
+      scope().Warn(ConflictingResetsText("aggregation"), at);
+    }
+    for (const auto& [note, what] :
+         {std::pair(kReconciledInAddition, "addition"),
+          std::pair(kReconciledInSubtraction, "subtraction"),
+          std::pair(kReconciledInAggregation, "aggregation")}) {
+      if (notes & note) scope().Info(ReconciledBoundsText(what), at);
+    }
+  }
+
+  // One warning per metric, when it is known how many there are.
+  void TellOverlaps() {
+    for (const auto& [metric, n] : overlaps_) {
+      scope().Warn(OverlappingStartText(metric, n),
+                   node_.inputs[node_.range_arg]->pos);
+    }
+    overlaps_.clear();
   }
 
   void CheckCounter(LabelRow labels, TextRange at) {
@@ -276,6 +327,10 @@ class ScanRange final : public Operator {
   std::vector<std::vector<double>> param_values_;
   const RangeOf range_;
   const WindowEnds ends_;
+  const bool uses_start_times_;
+  // What the windows hold beyond the range.
+  const int64_t behind_, ahead_;
+  std::map<std::string, int64_t> overlaps_;  // by metric
   SeriesRows input_rows_;
   std::vector<RowNotes> notes_;
   bool prepared_ = false;

@@ -5,6 +5,7 @@
 
 #include "libpromql/exec/scope.h"
 #include "narthex/base/status.h"
+#include "narthex/model/histogram_view.h"
 #include "narthex/model/sample.h"
 
 namespace narthex::promql {
@@ -29,6 +30,7 @@ absl::StatusOr<SeriesRows> SharedSelection::Select() {
   request.step = selection_.step;
   request.window = selection_.window;
   request.purpose = selection_.purpose;
+  request.start_times = selection_.start_times;
   auto set = scope_.querier().Select(request, scope_.read_context());
   if (!set.ok()) {
     NARTHEX_RETURN_IF_ERROR(scope_.Check());
@@ -75,6 +77,10 @@ absl::Status SharedSelection::Load(size_t i, TimeRange range,
       t.begin());
   out.t = t.subspan(begin, end - begin);
   out.v = columns->v().subspan(begin, end - begin);
+  out.st = {};
+  if (!columns->st().empty()) {
+    out.st = columns->st().subspan(begin, end - begin);
+  }
   out.histograms =
       columns->histograms().empty() ? nullptr : &columns->histograms();
   return absl::OkStatus();
@@ -94,16 +100,19 @@ absl::Status DropStale(WorkerScratch& scratch, SampleView& view) {
   clean.Clear();
   if (stale) {
     NARTHEX_RETURN_IF_ERROR(clean.Reserve(view.t.size()));
+    if (!view.st.empty()) NARTHEX_RETURN_IF_ERROR(clean.ReserveStartTimes());
     size_t n = 0;
     for (size_t i = 0; i < view.t.size(); ++i) {
       if (IsStale(view.v[i])) continue;
       clean.mutable_t()[n] = view.t[i];
       clean.mutable_v()[n] = view.v[i];
+      if (!view.st.empty()) clean.mutable_st()[n] = view.st[i];
       ++n;
     }
     clean.SetSize(n);
     view.t = clean.t();
     view.v = clean.v();
+    if (!view.st.empty()) view.st = clean.st();
   }
   if (stale_histogram) {
     HistogramColumn& column = clean.mutable_histograms();
@@ -114,6 +123,41 @@ absl::Status DropStale(WorkerScratch& scratch, SampleView& view) {
     view.histograms = column.empty() ? nullptr : &column;
   }
   return absl::OkStatus();
+}
+
+void KeepStatistics(WorkerScratch& scratch, SampleView& view) {
+  if (view.histograms == nullptr) return;
+  const HistogramColumn& full = *view.histograms;
+  HistogramColumn bare;
+  bare.points = full.points;
+  for (const auto& layout : full.layouts) {
+    if (!bare.layouts.empty() &&
+        bare.layouts.back()->schema == layout->schema) {
+      bare.layouts.push_back(bare.layouts.back());
+      continue;
+    }
+    auto same = std::make_shared<HistogramLayout>();
+    same->schema = layout->schema;
+    bare.layouts.push_back(std::move(same));
+  }
+  size_t last = full.points.size();  // that wasn't stale
+  for (size_t i = 0; i < bare.points.size(); ++i) {
+    HistogramColumn::Point& point = bare.points[i];
+    point.zero_count = 0;
+    point.buckets = 0;
+    if (IsStale(point.sum)) continue;
+    if (point.hint == static_cast<uint8_t>(CounterResetHint::kUnknown) &&
+        last < full.points.size()) {
+      point.hint =
+          static_cast<uint8_t>(DetectReset(ViewOf(full, i), ViewOf(full, last))
+                                   ? CounterResetHint::kReset
+                                   : CounterResetHint::kNotReset);
+    }
+    last = i;
+  }
+  HistogramColumn& column = scratch.clean.mutable_histograms();
+  column = std::move(bare);
+  view.histograms = &column;
 }
 
 }  // namespace narthex::promql

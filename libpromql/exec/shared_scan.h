@@ -49,5 +49,8 @@ class SharedSelection {
 // Removes stale markers; the result lies in `view` as it is, or in
 // scratch.clean.
 absl::Status DropStale(WorkerScratch& scratch, SampleView& view);
+// Histograms without their buckets, whose hints say what the buckets would have
+// said about resets.
+void KeepStatistics(WorkerScratch& scratch, SampleView& view);
 
 }  // namespace narthex::promql

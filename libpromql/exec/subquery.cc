@@ -44,7 +44,7 @@ class SubquerySource final : public SampleSource {
     size_t n = 0;
     ForEachBit(block_.present(row), block_.words(), [&](size_t k) {
       if (block_.IsHistogram(row, k)) {
-        AddHistogram(*block_.histograms(row)[k], grid_.At(k),
+        AddHistogram(block_.Histogram(row, k), grid_.At(k),
                      columns.mutable_histograms());
         return;
       }
@@ -65,31 +65,23 @@ class SubquerySource final : public SampleSource {
  private:
   // Hints say what the store knew of neighbours that may not be here: they are
   // forgotten, but for gauges.
-  static void AddHistogram(const FloatHistogram& h, int64_t t,
+  static void AddHistogram(const HistogramView& h, int64_t t,
                            HistogramColumn& column) {
-    auto layout = std::make_shared<HistogramLayout>();
-    layout->schema = h.schema;
-    layout->zero_threshold = h.zero_threshold;
-    layout->positive_spans = h.positive_spans;
-    layout->negative_spans = h.negative_spans;
-    layout->custom_values = h.custom_values;
-    layout->positive_buckets = static_cast<uint32_t>(h.positive_buckets.size());
-    layout->negative_buckets = static_cast<uint32_t>(h.negative_buckets.size());
+    if (column.layouts.empty() || column.layouts.back() != *h.shared) {
+      column.layouts.push_back(*h.shared);
+    }
     HistogramColumn::Point point;
     point.t = t;
     point.count = h.count;
     point.zero_count = h.zero_count;
     point.sum = h.sum;
-    point.layout = static_cast<uint32_t>(column.layouts.size());
+    point.layout = static_cast<uint32_t>(column.layouts.size() - 1);
     point.buckets = static_cast<uint32_t>(column.buckets.size());
     point.hint = static_cast<uint8_t>(h.hint == CounterResetHint::kGauge
                                           ? CounterResetHint::kGauge
                                           : CounterResetHint::kUnknown);
-    column.layouts.push_back(std::move(layout));
-    column.buckets.insert(column.buckets.end(), h.positive_buckets.begin(),
-                          h.positive_buckets.end());
-    column.buckets.insert(column.buckets.end(), h.negative_buckets.begin(),
-                          h.negative_buckets.end());
+    column.buckets.insert(column.buckets.end(), h.buckets,
+                          h.buckets + h.size());
     column.points.push_back(point);
   }
 

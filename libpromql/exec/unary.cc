@@ -24,16 +24,26 @@ class Negate final : public Operator {
     for (size_t row = 0; row < out.rows(); ++row) {
       double* const values = out.values(row);
       for (size_t k = 0; k < out.steps(); ++k) values[k] = -values[k];
-      for (HistogramPtr& h : out.histograms(row)) {
-        if (h != nullptr) h = Multiplied(*h, -1);
-      }
+      if (!out.histograms(row).empty()) NegateHistograms(out, row);
     }
     input_->Finish();
     return true;
   }
 
  private:
+  void NegateHistograms(ColumnBlock& out, size_t row) {
+    HistogramRow negated;
+    ForEachBit(out.present(row), out.words(), [&](size_t k) {
+      if (!out.IsHistogram(row, k)) return;
+      Assign(out.Histogram(row, k), histogram_);
+      Multiply(histogram_, -1);
+      negated.Set(k, out.steps(), histogram_);
+    });
+    out.histograms(row) = std::move(negated);
+  }
+
   OperatorPtr input_;
+  FloatHistogram histogram_;
 };
 
 }  // namespace

@@ -27,18 +27,20 @@ struct WindowEnds {
   }
 };
 
-// Window k is (end - range, end]: samples [lo[k], hi[k]) of the `n` whose times
-// `time_of(i)` gives in ascending order.  Returns the size of the largest.
+// Window k is (end - range, end + ahead]: samples [lo[k], hi[k]) of the `n`
+// whose times `time_of(i)` gives in ascending order.  Returns the size of the
+// largest.
 template <typename TimeOf>
 size_t FindWindows(size_t n, TimeOf&& time_of, const WindowEnds& ends,
                    int64_t range, size_t steps, std::vector<uint32_t>& lo,
-                   std::vector<uint32_t>& hi) {
+                   std::vector<uint32_t>& hi, int64_t ahead = 0) {
   lo.resize(steps);
   hi.resize(steps);
   size_t begin = 0, end = 0, largest = 0;
   for (size_t k = 0; k < steps; ++k) {
-    const int64_t last = ends.At(k);
-    const int64_t before = SaturatingSub(last, range);
+    const int64_t end_of_range = ends.At(k);
+    const int64_t last = SaturatingAdd(end_of_range, ahead);
+    const int64_t before = SaturatingSub(end_of_range, range);
     while (end < n && time_of(end) <= last) ++end;
     while (begin < end && time_of(begin) <= before) ++begin;
     lo[k] = static_cast<uint32_t>(begin);

@@ -38,6 +38,10 @@ class LaneAccumulator final : public Accumulator {
     }
   }
 
+  const uint64_t* present(size_t group) const override {
+    return present_.data() + group * words_;
+  }
+
   void Finish(size_t group, double* values, uint64_t* present) override {
     std::copy_n(present_.data() + group * words_, words_, present);
     for (size_t k = 0; k < steps_; ++k) {

@@ -23,6 +23,8 @@ class Accumulator {
   // Adds the present lanes of words [begin, end) to the group.
   virtual void Add(size_t group, const double* values, const uint64_t* present,
                    size_t begin_word, size_t end_word) = 0;
+  // Where the group has values up to now.
+  virtual const uint64_t* present(size_t group) const = 0;
   // The group's results, and where there are any.
   virtual void Finish(size_t group, double* values, uint64_t* present) = 0;
   // Doubles per group and step, for the budget.

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "libpromql/func/histogram_row.h"
 #include "libpromql/parse/function_table.h"
 #include "narthex/base/time.h"
 #include "narthex/model/columns.h"
@@ -78,6 +79,11 @@ struct SeriesWindows {
   const uint32_t* lo = nullptr;
   const uint32_t* hi = nullptr;
 
+  // Start times of the floats, those of histograms are in their points; null:
+  // there are none, or the function takes no notice.
+  const Timestamp* st = nullptr;
+  bool start_times = false;
+
   const HistogramColumn* histograms = nullptr;  // null: none in the series
   const uint32_t* hist_lo = nullptr;            // null as well
   const uint32_t* hist_hi = nullptr;
@@ -87,6 +93,10 @@ struct SeriesWindows {
   int64_t first_end = 0;
   int64_t end_step = 0;
   int64_t range = 0;  // ms
+  // The windows hold more than the range: what lies before it, up to the
+  // lookback (anchored), and behind it as well (smoothed).
+  bool anchored = false;
+  bool smoothed = false;
   // Values of the scalar arguments at every step.
   const double* param = nullptr;
   const double* param2 = nullptr;
@@ -100,25 +110,33 @@ struct SeriesWindows {
 enum WindowNote : uint32_t {
   kMixedFloatsHistograms = 1,  // dropped: floats and histograms in a window
   kIgnoredHistograms = 2,      // left out: histograms beside floats
-  kNeedsHistograms = 4,        // the answer is a histogram, which is not there
+  kMixedSchemas = 4,           // dropped: exponential and custom buckets
+  kGaugeHistograms = 8,        // where counters should be
+  kCounterHistograms = 16,     // where gauges should be
+  kReconciledInAddition = 32,  // custom bounds differ
+  kReconciledInSubtraction = 64,
+  kReconciledInAggregation = 128,
+  kConflictingResets = 256,  // resets and their absence were added up
+  kOverlappingStart = 512,   // a start time before the sample before
 };
 
 // Where the values go; presence bits are clear at first.
 struct WindowOutput {
   double* v = nullptr;
   uint64_t* present = nullptr;
-  // Resized by those who write histograms; else left empty.
-  std::vector<HistogramPtr>* histograms = nullptr;
+  // Left empty by those who write none.
+  HistogramRow* histograms = nullptr;
   uint32_t notes = 0;
+  int64_t overlaps = 0;  // windows with kOverlappingStart
   size_t steps = 0;
 
   void Set(size_t k, double value) {
     v[k] = value;
     SetBit(present, k);
   }
-  void Set(size_t k, HistogramPtr h) {
-    if (histograms->size() != steps) histograms->resize(steps);
-    (*histograms)[k] = std::move(h);
+  template <typename Histogram>
+  void SetHistogram(size_t k, const Histogram& h) {
+    histograms->Set(k, steps, h);
     v[k] = 0;
     SetBit(present, k);
   }
@@ -130,6 +148,9 @@ struct WindowScratch {
   std::vector<double> more_values = {};
   std::vector<uint32_t> indices = {};
   std::vector<double> sums = {};
+  std::vector<uint32_t> more_indices = {};
+  std::vector<uint8_t> flags = {};
+  FloatHistogram histogram = {}, other = {};
 };
 
 using WindowFunction = void (*)(const SeriesWindows& in, WindowScratch& scratch,

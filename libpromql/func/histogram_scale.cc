@@ -1,42 +1,30 @@
 #include "libpromql/func/histogram_scale.h"
 
-#include <memory>
-
 namespace narthex::promql {
 
-HistogramPtr Multiplied(const FloatHistogram& h, double factor) {
-  auto out = std::make_shared<FloatHistogram>(h);
-  out->zero_count *= factor;
-  out->count *= factor;
-  out->sum *= factor;
-  for (double& bucket : out->positive_buckets) bucket *= factor;
-  for (double& bucket : out->negative_buckets) bucket *= factor;
-  if (factor < 0) out->hint = CounterResetHint::kGauge;
-  return out;
+void Multiply(FloatHistogram& h, double factor) {
+  h.zero_count *= factor;
+  h.count *= factor;
+  h.sum *= factor;
+  for (double& bucket : h.positive_buckets) bucket *= factor;
+  for (double& bucket : h.negative_buckets) bucket *= factor;
+  if (factor < 0) h.hint = CounterResetHint::kGauge;
 }
 
-HistogramPtr Divided(const FloatHistogram& h, double divisor) {
-  auto out = std::make_shared<FloatHistogram>(h);
-  out->zero_count /= divisor;
-  out->count /= divisor;
-  out->sum /= divisor;
+void Divide(FloatHistogram& h, double divisor) {
+  h.zero_count /= divisor;
+  h.count /= divisor;
+  h.sum /= divisor;
   if (divisor == 0) {
-    out->positive_buckets.clear();
-    out->negative_buckets.clear();
-    out->positive_spans.clear();
-    out->negative_spans.clear();
-    return out;
+    h.positive_buckets.clear();
+    h.negative_buckets.clear();
+    h.positive_spans.clear();
+    h.negative_spans.clear();
+    return;
   }
-  for (double& bucket : out->positive_buckets) bucket /= divisor;
-  for (double& bucket : out->negative_buckets) bucket /= divisor;
-  if (divisor < 0) out->hint = CounterResetHint::kGauge;
-  return out;
-}
-
-HistogramPtr Compacted(const HistogramPtr& h) {
-  auto out = std::make_shared<FloatHistogram>(*h);
-  out->Compact();
-  return out;
+  for (double& bucket : h.positive_buckets) bucket /= divisor;
+  for (double& bucket : h.negative_buckets) bucket /= divisor;
+  if (divisor < 0) h.hint = CounterResetHint::kGauge;
 }
 
 }  // namespace narthex::promql

@@ -4,15 +4,13 @@
 
 #pragma once
 
-#include "narthex/promql/value.h"
+#include "narthex/model/float_histogram.h"
 
 namespace narthex::promql {
 
 // A negative factor makes a gauge of it.
-HistogramPtr Multiplied(const FloatHistogram& h, double factor);
+void Multiply(FloatHistogram& h, double factor);
 // Division by zero leaves no buckets, and counts that are infinite or NaN.
-HistogramPtr Divided(const FloatHistogram& h, double divisor);
-// Without empty buckets.
-HistogramPtr Compacted(const HistogramPtr& h);
+void Divide(FloatHistogram& h, double divisor);
 
 }  // namespace narthex::promql

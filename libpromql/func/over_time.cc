@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "libpromql/func/histogram_windows.h"
 #include "libpromql/func/kahan.h"
 #include "libpromql/func/quantile.h"
 #include "libpromql/func/side_by_side.h"
@@ -27,11 +28,12 @@ bool HasFloats(const SeriesWindows& in, size_t k, WindowOutput& out) {
   return true;
 }
 
-// For functions of floats or histograms, but not of both.
+// For functions of floats or histograms, but not of both: floats, and no
+// histograms?
 bool OnlyFloats(const SeriesWindows& in, size_t k, WindowOutput& out) {
   const bool floats = in.lo[k] < in.hi[k];
   if (!HasHistograms(in, k)) return floats;
-  out.notes |= floats ? kMixedFloatsHistograms : kNeedsHistograms;
+  if (floats) out.notes |= kMixedFloatsHistograms;
   return false;
 }
 
@@ -94,6 +96,9 @@ struct SumKernel {
 template <bool kMean>
 void SumOrMean(const SeriesWindows& in, WindowScratch& scratch,
                WindowOutput& out) {
+  if (in.histograms != nullptr) {
+    SumHistogramsOverTime(in, kMean, scratch, out);
+  }
   std::vector<uint32_t>& steps = scratch.indices;
   steps.clear();
   for (uint32_t k = 0; k < in.grid.steps; ++k) {
@@ -140,8 +145,7 @@ bool OldestIsHistogram(const SeriesWindows& in, size_t k) {
 void Last(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
   for (size_t k = 0; k < in.grid.steps; ++k) {
     if (NewestIsHistogram(in, k)) {
-      out.Set(k, std::make_shared<const FloatHistogram>(
-                     ToFloatHistogram(*in.histograms, in.hist_hi[k] - 1)));
+      out.SetHistogram(k, ViewOf(*in.histograms, in.hist_hi[k] - 1));
     } else if (in.lo[k] < in.hi[k]) {
       out.Set(k, in.v[in.hi[k] - 1]);
     }
@@ -151,8 +155,7 @@ void Last(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
 void First(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
   for (size_t k = 0; k < in.grid.steps; ++k) {
     if (OldestIsHistogram(in, k)) {
-      out.Set(k, std::make_shared<const FloatHistogram>(
-                     ToFloatHistogram(*in.histograms, in.hist_lo[k])));
+      out.SetHistogram(k, ViewOf(*in.histograms, in.hist_lo[k]));
     } else if (in.lo[k] < in.hi[k]) {
       out.Set(k, in.v[in.lo[k]]);
     }

@@ -3,7 +3,11 @@
 
 #include <cmath>
 #include <cstddef>
+#include <type_traits>
 
+#include "libpromql/func/extrapolation.h"
+#include "libpromql/func/histogram_windows.h"
+#include "libpromql/func/start_times.h"
 #include "libpromql/func/window_functions.h"
 
 namespace narthex::promql {
@@ -23,55 +27,75 @@ void FindResets(std::span<const double> v, std::vector<uint32_t>& resets) {
   }
 }
 
-// What the sampled difference is multiplied with, to stand for the whole
-// window (promql.md 1.8).
-struct Extrapolation {
-  bool counter;
-  bool per_second;
-
-  double Factor(int64_t begin, int64_t end, int64_t first_t, int64_t last_t,
-                size_t intervals, double first_v, double difference,
-                double range_seconds) const {
-    double to_start = static_cast<double>(first_t - begin) / 1000;
-    double to_end = static_cast<double>(end - last_t) / 1000;
-    const double sampled = static_cast<double>(last_t - first_t) / 1000;
-    const double average = sampled / static_cast<double>(intervals);
-    const double threshold = average * 1.1;
-    if (to_start >= threshold) to_start = average / 2;
-    if (counter && difference > 0 && first_v >= 0) {
-      // A counter can't have been below zero before its first sample.
-      const double to_zero = sampled * (first_v / difference);
-      if (to_zero < to_start) to_start = to_zero;
+// The same of a counter whose samples may tell when they began to be counted.
+template <bool kPerSecond>
+void RateWithStarts(const SeriesWindows& in, WindowOutput& out) {
+  const Extrapolation extrapolation{true, kPerSecond,
+                                    static_cast<double>(in.range) / 1000};
+  for (size_t k = 0; k < in.grid.steps; ++k) {
+    const uint32_t lo = in.lo[k], hi = in.hi[k];
+    if (lo == hi || Mixed(in, k)) continue;
+    double difference = in.v[hi - 1] - in.v[lo];
+    bool overlap = false;
+    for (uint32_t i = lo + 1; i < hi; ++i) {
+      const StartedSample before{in.st[i - 1], in.t[i - 1]};
+      const StartedSample now{in.st[i], in.t[i]};
+      overlap |= StartOverlaps(before, now);
+      if (in.v[i] < in.v[i - 1] || StartTellsReset(before, now)) {
+        difference += in.v[i - 1];
+      }
     }
-    if (to_end >= threshold) to_end = average / 2;
-    double factor = 1;
-    if (sampled != 0) factor = (sampled + to_start + to_end) / sampled;
-    if (per_second) factor /= range_seconds;
-    return factor;
+    if (overlap) {
+      out.notes |= kOverlappingStart;
+      ++out.overlaps;
+    }
+    const int64_t end = in.End(k);
+    Sampled sampled = {SaturatingSub(end, in.range),
+                       end,
+                       in.t[lo].ms,
+                       in.t[hi - 1].ms,
+                       hi - lo - 1,
+                       {}};
+    const int64_t start = in.st[lo].ms;
+    if (start != 0 && start > sampled.begin && start < sampled.first_t) {
+      difference += in.v[lo];
+      sampled.start = start;
+    } else if (hi - lo < 2) {
+      continue;
+    }
+    out.Set(k,
+            difference * extrapolation.Factor(sampled, in.v[lo], difference));
   }
-};
+}
 
 template <bool kCounter, bool kPerSecond>
 void Extrapolated(const SeriesWindows& in, WindowScratch& scratch,
                   WindowOutput& out) {
+  if (in.histograms != nullptr) {
+    for (size_t k = 0; k < in.grid.steps; ++k) {
+      if (Mixed(in, k)) out.notes |= kMixedFloatsHistograms;
+    }
+    if (!in.anchored && !in.smoothed) {
+      RateOfHistograms(in, kCounter, kPerSecond, scratch, out);
+    }
+  }
+  if (in.anchored || in.smoothed) {
+    ExtendedRate(in, kCounter, kPerSecond, scratch, out);
+    return;
+  }
+  if (kCounter && in.st != nullptr) {
+    RateWithStarts<kPerSecond>(in, out);
+    return;
+  }
   std::vector<uint32_t>& resets = scratch.indices;
   resets.clear();
   if (kCounter) FindResets(in.v, resets);
-  const Extrapolation extrapolation{kCounter, kPerSecond};
-  const double range_seconds = static_cast<double>(in.range) / 1000;
+  const Extrapolation extrapolation{kCounter, kPerSecond,
+                                    static_cast<double>(in.range) / 1000};
   size_t next_reset = 0;
   for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (Mixed(in, k)) {
-      out.notes |= kMixedFloatsHistograms;
-      continue;
-    }
     const uint32_t lo = in.lo[k], hi = in.hi[k];
-    if (hi - lo < 2) {
-      if (in.histograms != nullptr && in.hist_hi[k] - in.hist_lo[k] >= 2) {
-        out.notes |= kNeedsHistograms;
-      }
-      continue;
-    }
+    if (hi - lo < 2 || Mixed(in, k)) continue;
     double difference = in.v[hi - 1] - in.v[lo];
     if (kCounter && !resets.empty()) {
       // Windows move forward only, and so does their first reset.
@@ -83,38 +107,37 @@ void Extrapolated(const SeriesWindows& in, WindowScratch& scratch,
       }
     }
     const int64_t end = in.End(k);
-    out.Set(k, difference * extrapolation.Factor(
-                                SaturatingSub(end, in.range), end, in.t[lo].ms,
-                                in.t[hi - 1].ms, hi - lo - 1, in.v[lo],
-                                difference, range_seconds));
+    const Sampled sampled = {SaturatingSub(end, in.range),
+                             end,
+                             in.t[lo].ms,
+                             in.t[hi - 1].ms,
+                             hi - lo - 1,
+                             {}};
+    out.Set(k,
+            difference * extrapolation.Factor(sampled, in.v[lo], difference));
   }
 }
 
 template <bool kRate>
-void LastTwo(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
+void LastTwo(const SeriesWindows& in, WindowScratch& scratch,
+             WindowOutput& out) {
+  if (in.histograms != nullptr) LastTwoHistograms(in, kRate, scratch, out);
   for (size_t k = 0; k < in.grid.steps; ++k) {
     const uint32_t lo = in.lo[k], hi = in.hi[k];
-    if (in.histograms != nullptr && in.hist_lo[k] < in.hist_hi[k]) {
-      // Of the last two samples by time, is one a histogram?
-      const int64_t h = in.histograms->points[in.hist_hi[k] - 1].t.ms;
-      if (hi - lo < 2 || h > in.t[hi - 2].ms) {
-        const bool two_histograms =
-            in.hist_hi[k] - in.hist_lo[k] >= 2 &&
-            (hi == lo ||
-             in.histograms->points[in.hist_hi[k] - 2].t > in.t[hi - 1]);
-        if (two_histograms) {
-          out.notes |= kNeedsHistograms;
-        } else if (hi > lo) {
-          out.notes |= kMixedFloatsHistograms;
-        }
-        continue;
-      }
-    }
     if (hi - lo < 2) continue;
+    if (in.histograms != nullptr && in.hist_lo[k] < in.hist_hi[k] &&
+        !LastTwoAreFloats(in, k)) {
+      continue;
+    }
     const double last = in.v[hi - 1], previous = in.v[hi - 2];
     const int64_t interval = in.t[hi - 1].ms - in.t[hi - 2].ms;
+    bool reset = last < previous;
+    if (kRate && in.st != nullptr) {
+      reset |= StartTellsReset({in.st[hi - 2], in.t[hi - 2]},
+                               {in.st[hi - 1], in.t[hi - 1]});
+    }
     double value = last;
-    if (!kRate || !(last < previous)) value = last - previous;
+    if (!kRate || !reset) value = last - previous;
     if (kRate) value /= static_cast<double>(interval) / 1000;
     out.Set(k, value);
   }
@@ -129,46 +152,14 @@ struct IsChange {
   }
 };
 
-// Merges floats and histograms by time and counts what happens from one sample
-// to the next; a change of type counts.
-template <typename Event>
-double CountMerged(const SeriesWindows& in, size_t k) {
-  const auto& points = in.histograms->points;
-  uint32_t f = in.lo[k], h = in.hist_lo[k];
-  const uint32_t f_end = in.hi[k], h_end = in.hist_hi[k];
-  double events = 0;
-  int64_t previous_f = -1, previous_h = -1;
-  while (f < f_end || h < h_end) {
-    if (h == h_end || (f < f_end && in.t[f] < points[h].t)) {
-      if (previous_h >= 0 ||
-          (previous_f >= 0 &&
-           Event::Between(in.v[static_cast<size_t>(previous_f)], in.v[f]))) {
-        ++events;
-      }
-      previous_f = f++;
-      previous_h = -1;
-    } else {
-      if (previous_f >= 0) {
-        ++events;
-      } else if (previous_h >= 0) {
-        const FloatHistogram before =
-            ToFloatHistogram(*in.histograms, static_cast<size_t>(previous_h));
-        const FloatHistogram now = ToFloatHistogram(*in.histograms, h);
-        if constexpr (std::is_same_v<Event, IsChange>) {
-          if (!now.SameAs(before)) ++events;
-        } else {
-          if (now.count < before.count) ++events;
-        }
-      }
-      previous_h = h++;
-      previous_f = -1;
-    }
-  }
-  return events;
-}
-
 template <typename Event>
 void Count(const SeriesWindows& in, WindowScratch& scratch, WindowOutput& out) {
+  constexpr bool kResets = std::is_same_v<Event, IsReset>;
+  if (in.histograms != nullptr || in.anchored ||
+      (kResets && in.st != nullptr)) {
+    (kResets ? CountResetsMerged : CountChangesMerged)(in, scratch, out);
+    return;
+  }
   // before[i]: events up to and at sample i.
   std::vector<uint32_t>& before = scratch.indices;
   before.resize(in.v.size() + 1);
@@ -178,10 +169,6 @@ void Count(const SeriesWindows& in, WindowScratch& scratch, WindowOutput& out) {
     before[i] = events;
   }
   for (size_t k = 0; k < in.grid.steps; ++k) {
-    if (in.histograms != nullptr && in.hist_lo[k] < in.hist_hi[k]) {
-      out.Set(k, CountMerged<Event>(in, k));
-      continue;
-    }
     const uint32_t lo = in.lo[k], hi = in.hi[k];
     if (lo == hi) continue;
     out.Set(k, static_cast<double>(before[hi - 1] - before[lo]));

@@ -80,6 +80,9 @@ struct ScanNode : PlanNode {
   TimeShift shift = {};
   size_t selection = 0;       // index into Plan::selections
   bool sample_times = false;  // timestamp(selector): times instead of values
+  bool start_times = false;   // start_timestamp(selector): likewise
+  // Of histograms, only count and sum are looked at, and resets.
+  bool statistics_only = false;
 };
 
 struct ReadNode : PlanNode {
@@ -89,6 +92,7 @@ struct ReadNode : PlanNode {
   TimeShift shift = {};
   int64_t range = 0;
   size_t selection = 0;
+  bool statistics_only = false;  // as in ScanNode
 };
 
 // inputs[0]: the expression, on a grid of its own.
@@ -140,6 +144,7 @@ struct Selection {
   std::string purpose = {};  // function or operator above the first user
   int64_t step = 0;
   int64_t window = 0;
+  bool start_times = false;  // somebody asks for them
 };
 
 struct Plan {
@@ -155,6 +160,7 @@ struct Plan {
 struct PlanOptions {
   Duration lookback = Minutes(5);
   Duration default_subquery_step = Minutes(1);
+  bool start_times = false;  // use-start-timestamps
 };
 
 // Errors: durations that make no sense at this time, kinds of expressions that
@@ -174,5 +180,10 @@ void SettleTimes(PlanNode& root, const StepGrid& grid,
                  const PlanOptions& options, Plan& plan);
 // Selectors with equal matchers get one selection.
 void ShareSelections(PlanNode& root, Plan& plan);
+// Which selectors need no buckets of histograms, and which start times.
+void MarkUses(PlanNode& root, const PlanOptions& options, Plan& plan);
+
+// rate and its like.
+bool LooksAtStartTimes(FunctionId id);
 
 }  // namespace narthex::promql

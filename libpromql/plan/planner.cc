@@ -93,6 +93,10 @@ class Planner {
         node->inputs[0]->kind == NodeKind::kScan) {
       static_cast<ScanNode&>(*node->inputs[0]).sample_times = true;
     }
+    if (node->id == FunctionId::kStartTimestamp &&
+        node->inputs[0]->kind == NodeKind::kScan) {
+      static_cast<ScanNode&>(*node->inputs[0]).start_times = true;
+    }
     return PlanPtr(std::move(node));
   }
 
@@ -179,6 +183,7 @@ absl::StatusOr<Plan> MakePlan(const Expr& expr, const QueryTimes& times,
   NARTHEX_ASSIGN_OR_RETURN(plan.root, Planner(times, options).Make(expr));
   FixInvariants(plan.root);
   ShareSelections(*plan.root, plan);
+  MarkUses(*plan.root, options, plan);
   SettleTimes(*plan.root, plan.grid, options, plan);
   return plan;
 }

@@ -98,21 +98,6 @@ Buckets OnBounds(const Buckets& buckets, const std::vector<double>& own,
   return out;
 }
 
-// --- Hints.
-
-// True: one says that the counter was reset, the other that it was not.
-bool CombineHints(CounterResetHint& hint, CounterResetHint other) {
-  using Hint = CounterResetHint;
-  if (hint == other || hint == Hint::kGauge) return false;
-  if (other == Hint::kGauge) {
-    hint = Hint::kGauge;
-    return false;
-  }
-  const bool collide = hint != Hint::kUnknown && other != Hint::kUnknown;
-  hint = Hint::kUnknown;
-  return collide;
-}
-
 absl::StatusOr<HistogramSum> Combine(FloatHistogram& h,
                                      const FloatHistogram& other, double sign) {
   if (h.uses_custom_buckets() != other.uses_custom_buckets()) {
@@ -174,6 +159,18 @@ absl::StatusOr<HistogramSum> Combine(FloatHistogram& h,
 }
 
 }  // namespace
+
+bool CombineHints(CounterResetHint& hint, CounterResetHint other) {
+  using Hint = CounterResetHint;
+  if (hint == other || hint == Hint::kGauge) return false;
+  if (other == Hint::kGauge) {
+    hint = Hint::kGauge;
+    return false;
+  }
+  const bool collide = hint != Hint::kUnknown && other != Hint::kUnknown;
+  hint = Hint::kUnknown;
+  return collide;
+}
 
 absl::StatusOr<HistogramSum> AddTo(FloatHistogram& h,
                                    const FloatHistogram& other) {

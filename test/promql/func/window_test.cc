@@ -273,9 +273,9 @@ TEST_CASE("every window function gives the bits of the obvious way",
     for (const Case& c : cases) {
       Values out(grid.words() * 64);
       std::vector<uint64_t> present(grid.words());
-      std::vector<HistogramPtr> histograms;
+      HistogramRow histograms;
       WindowScratch scratch;
-      WindowOutput output{out.data(), present.data(), &histograms, 0,
+      WindowOutput output{out.data(), present.data(), &histograms, 0, 0,
                           grid.steps};
       FindWindowFunction(c.id)(in, scratch, output);
       for (size_t k = 0; k < grid.steps; ++k) {
@@ -322,9 +322,9 @@ TEST_CASE("a sum that is exact as integers is exact by prefix sums too",
   in.grid = grid;
   Values out(grid.words() * 64);
   std::vector<uint64_t> present(grid.words());
-  std::vector<HistogramPtr> histograms;
+  HistogramRow histograms;
   WindowScratch scratch;
-  WindowOutput output{out.data(), present.data(), &histograms, 0, grid.steps};
+  WindowOutput output{out.data(), present.data(), &histograms, 0, 0, grid.steps};
   FindWindowFunction(FunctionId::kSumOverTime)(in, scratch, output);
   for (size_t k = 0; k < grid.steps; ++k) {
     KahanSum want;

@@ -24,4 +24,7 @@ absl::StatusOr<HistogramSum> AddTo(FloatHistogram& h,
 absl::StatusOr<HistogramSum> SubtractFrom(FloatHistogram& h,
                                           const FloatHistogram& other);
 
+// What a sum's hint becomes with another summand's.  True: they collide.
+bool CombineHints(CounterResetHint& hint, CounterResetHint other);
+
 }  // namespace narthex
