@@ -121,13 +121,20 @@ void ReadNameValidation(MapReader& map, scrape::NameValidation& out) {
                });
 }
 
-void RefuseIfTrue(MapReader& map,
-                  std::initializer_list<std::string_view> keys) {
-  for (const std::string_view key : keys) {
-    bool on = false;
-    map.Read(key, on);
-    if (on) map.Fail(StrCat("\"", key, "\" is not supported by narthex yet"));
-  }
+void ReadNameEscaping(MapReader& map,
+                      std::optional<scrape::NameEscaping>& out) {
+  map.ReadText("metric_name_escaping_scheme",
+               [&](const std::string& text) -> absl::Status {
+                 if (text.empty()) return absl::OkStatus();
+                 NARTHEX_ASSIGN_OR_RETURN(out, scrape::ParseNameEscaping(text));
+                 return absl::OkStatus();
+               });
+}
+
+void ReadFailureLog(MapReader& map, std::string_view file, std::string& out) {
+  std::string path;
+  map.Read("scrape_failure_log_file", path);
+  if (!path.empty()) out = FromFolderOf(file, path);
 }
 
 absl::Status ReadGlobal(const YamlNode& node, std::string_view file,
@@ -163,11 +170,19 @@ absl::Status ReadGlobal(const YamlNode& node, std::string_view file,
   map.Read("label_name_length_limit", out.label_name_length_limit);
   map.Read("label_value_length_limit", out.label_value_length_limit);
   map.Read("keep_dropped_targets", out.keep_dropped_targets);
-  RefuseIfTrue(
-      map, {"scrape_native_histograms", "convert_classic_histograms_to_nhcb",
-            "always_scrape_classic_histograms"});
-  map.Refuse({"query_log_file", "scrape_failure_log_file", "rule_query_offset",
-              "metric_name_escaping_scheme"});
+  ReadNameEscaping(map, out.name_escaping);
+  if (out.name_escaping == scrape::NameEscaping::kAllowUtf8 &&
+      out.name_validation != scrape::NameValidation::kUtf8) {
+    map.Fail(
+        "utf8 metric names requested but validation scheme is not set to UTF8");
+  }
+  map.Read("scrape_native_histograms", out.scrape_native_histograms);
+  map.Read("convert_classic_histograms_to_nhcb",
+           out.convert_classic_histograms_to_nhcb);
+  map.Read("always_scrape_classic_histograms",
+           out.always_scrape_classic_histograms);
+  ReadFailureLog(map, file, out.scrape_failure_log_file);
+  map.Refuse({"query_log_file", "rule_query_offset"});
   return map.Finish();
 }
 

@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,7 +47,7 @@ std::string FromFolderOf(std::string_view file, const std::string& path);
 void ReadScrapeProtocols(MapReader& map, std::string_view key,
                          std::vector<scrape::ScrapeProtocol>& out);
 void ReadNameValidation(MapReader& map, scrape::NameValidation& out);
-// Switches of Prometheus that may be off here but not on.
-void RefuseIfTrue(MapReader& map, std::initializer_list<std::string_view> keys);
+void ReadNameEscaping(MapReader& map, std::optional<scrape::NameEscaping>& out);
+void ReadFailureLog(MapReader& map, std::string_view file, std::string& out);
 
 }  // namespace narthex::config

@@ -1,5 +1,7 @@
 // The configuration as YAML, every default written out, secrets hidden.
 
+#include <utility>
+
 #include "libnarthex/config/config_parts.h"
 
 namespace narthex {
@@ -159,10 +161,115 @@ void WriteLimits(YamlText& out, const Limits& limits) {
   out.LimitIf("keep_dropped_targets", limits.keep_dropped_targets);
 }
 
+// What jobs have and `global` too.
+template <typename Part>
+void WriteCommon(YamlText& out, const Part& part) {
+  if (part.name_escaping) {
+    out.Text("metric_name_escaping_scheme",
+             scrape::NameEscapingName(*part.name_escaping));
+  }
+  if (part.extra_scrape_metrics) out.Flag("extra_scrape_metrics", true);
+  if (part.scrape_native_histograms) {
+    out.Flag("scrape_native_histograms", true);
+  }
+  if (part.convert_classic_histograms_to_nhcb) {
+    out.Flag("convert_classic_histograms_to_nhcb", true);
+  }
+  if (part.always_scrape_classic_histograms) {
+    out.Flag("always_scrape_classic_histograms", true);
+  }
+  out.TextIf("scrape_failure_log_file", part.scrape_failure_log_file);
+}
+
+void WriteTls(YamlText& out, const scrape::TlsOptions& tls) {
+  if (tls == scrape::TlsOptions{}) return;
+  out.Open("tls_config");
+  if (!tls.ca.value.empty()) out.Text("ca", tls.ca.value);
+  out.TextIf("ca_file", tls.ca.file);
+  if (!tls.cert.value.empty()) out.Text("cert", tls.cert.value);
+  out.TextIf("cert_file", tls.cert.file);
+  out.SecretIf("key", "key_file", tls.key);
+  out.TextIf("server_name", tls.server_name);
+  out.Flag("insecure_skip_verify", tls.insecure_skip_verify);
+  out.TextIf("min_version", tls.min_version);
+  out.TextIf("max_version", tls.max_version);
+  out.Close();
+}
+
+// A URL's password is nobody's business.
+std::string Redacted(const std::string& url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string::npos) return url;
+  const size_t begin = scheme + 3;
+  const size_t at = url.substr(0, url.find('/', begin)).rfind('@');
+  if (at == std::string::npos || at < begin) return url;
+  const size_t colon = url.find(':', begin);
+  if (colon > at) return url;
+  return url.substr(0, colon + 1) + "xxxxx" + url.substr(at);
+}
+
+void WriteProxy(YamlText& out, const scrape::ProxyOptions& proxy) {
+  out.TextIf("proxy_url", Redacted(proxy.url));
+  out.TextIf("no_proxy", proxy.no_proxy);
+  if (proxy.from_environment) out.Flag("proxy_from_environment", true);
+  if (proxy.connect_headers.empty()) return;
+  out.Open("proxy_connect_header");
+  std::string done;
+  for (const auto& [name, value] : proxy.connect_headers) {
+    if (std::exchange(done, name) == name) continue;
+    out.List(Quoted(name), {std::string(kHidden)});
+  }
+  out.Close();
+}
+
+void WriteOAuth2(YamlText& out, const scrape::OAuth2Options& oauth2) {
+  out.Open("oauth2");
+  out.Text("client_id", oauth2.client_id);
+  out.SecretIf("client_secret", "client_secret_file", oauth2.client_secret);
+  if (!oauth2.scopes.empty()) out.List("scopes", oauth2.scopes);
+  out.Text("token_url", oauth2.token_url);
+  if (!oauth2.endpoint_params.empty()) {
+    out.Open("endpoint_params");
+    for (const auto& [name, value] : oauth2.endpoint_params) {
+      out.Text(Quoted(name), value);
+    }
+    out.Close();
+  }
+  WriteTls(out, oauth2.tls);
+  WriteProxy(out, oauth2.proxy);
+  out.Close();
+}
+
+// Whether a value is secret is not kept: all but paths of files are hidden.
+void WriteHeaders(
+    YamlText& out,
+    const std::vector<std::pair<std::string, scrape::Secret>>& headers) {
+  if (headers.empty()) return;
+  out.Open("http_headers");
+  for (size_t i = 0; i < headers.size();) {
+    const std::string& name = headers[i].first;
+    std::vector<std::string> hidden, files;
+    for (; i < headers.size() && headers[i].first == name; ++i) {
+      const scrape::Secret& value = headers[i].second;
+      if (value.file.empty()) {
+        hidden.emplace_back(kHidden);
+      } else {
+        files.push_back(value.file);
+      }
+    }
+    out.Open(Quoted(name));
+    if (!hidden.empty()) out.List("secrets", hidden);
+    if (!files.empty()) out.List("files", files);
+    out.Close();
+  }
+  out.Close();
+}
+
 void WriteHttp(YamlText& out, const scrape::HttpOptions& http) {
   if (!http.basic_auth_user.empty() || !http.basic_auth_password.empty()) {
     out.Open("basic_auth");
-    out.TextIf("username", http.basic_auth_user);
+    out.TextIf("username", http.basic_auth_user.value);
+    out.TextIf("username_file", http.basic_auth_user.file);
     out.SecretIf("password", "password_file", http.basic_auth_password);
     out.Close();
   }
@@ -172,38 +279,12 @@ void WriteHttp(YamlText& out, const scrape::HttpOptions& http) {
     out.SecretIf("credentials", "credentials_file", http.credentials);
     out.Close();
   }
-  const scrape::TlsOptions& tls = http.tls;
-  if (!(tls == scrape::TlsOptions{})) {
-    out.Open("tls_config");
-    if (!tls.ca.value.empty()) out.Text("ca", tls.ca.value);
-    out.TextIf("ca_file", tls.ca.file);
-    if (!tls.cert.value.empty()) out.Text("cert", tls.cert.value);
-    out.TextIf("cert_file", tls.cert.file);
-    out.SecretIf("key", "key_file", tls.key);
-    out.TextIf("server_name", tls.server_name);
-    out.Flag("insecure_skip_verify", tls.insecure_skip_verify);
-    out.TextIf("min_version", tls.min_version);
-    out.TextIf("max_version", tls.max_version);
-    out.Close();
-  }
-  out.TextIf("proxy_url", http.proxy_url);
-  out.TextIf("no_proxy", http.no_proxy);
-  if (http.proxy_from_environment) out.Flag("proxy_from_environment", true);
+  if (http.oauth2) WriteOAuth2(out, *http.oauth2);
+  WriteTls(out, http.tls);
+  WriteProxy(out, http.proxy);
   out.Flag("follow_redirects", http.follow_redirects);
   out.Flag("enable_http2", http.enable_http2);
-  if (!http.headers.empty()) {
-    // Whether a value is secret is not kept: all of them are hidden.
-    out.Open("http_headers");
-    std::vector<std::string> done;
-    for (const auto& [name, value] : http.headers) {
-      if (!done.empty() && done.back() == name) continue;
-      done.push_back(name);
-      out.Open(Quoted(name));
-      out.List("secrets", {std::string(kHidden)});
-      out.Close();
-    }
-    out.Close();
-  }
+  WriteHeaders(out, http.headers);
 }
 
 void WriteRelabel(YamlText& out, std::string_view key,
@@ -251,10 +332,16 @@ void WriteJob(YamlText& out, const scrape::Job& job) {
   out.Text("scheme", job.scheme);
   out.Flag("enable_compression", job.enable_compression);
   WriteLimits(out, job);
+  out.LimitIf("native_histogram_bucket_limit",
+              job.native_histogram_bucket_limit);
+  if (job.native_histogram_min_bucket_factor != 0) {
+    out.Raw("native_histogram_min_bucket_factor",
+            FormatFloat(job.native_histogram_min_bucket_factor));
+  }
   if (job.name_validation == scrape::NameValidation::kLegacy) {
     out.Text("metric_name_validation_scheme", "legacy");
   }
-  if (job.extra_scrape_metrics) out.Flag("extra_scrape_metrics", true);
+  WriteCommon(out, job);
   WriteHttp(out, job.http);
   WriteRelabel(out, "relabel_configs", job.relabel);
   WriteRelabel(out, "metric_relabel_configs", job.metric_relabel);
@@ -292,14 +379,16 @@ std::string FormatConfig(const Config& config) {
   out.Open("global");
   out.Span("scrape_interval", global.scrape_interval);
   out.Span("scrape_timeout", global.scrape_timeout);
-  WriteProtocols(out, global.scrape_protocols);
+  if (!global.scrape_protocols.empty()) {
+    WriteProtocols(out, global.scrape_protocols);
+  }
   out.Span("evaluation_interval", global.evaluation_interval);
   out.Map("external_labels", global.external_labels);
   WriteLimits(out, global);
   if (global.name_validation == scrape::NameValidation::kLegacy) {
     out.Text("metric_name_validation_scheme", "legacy");
   }
-  if (global.extra_scrape_metrics) out.Flag("extra_scrape_metrics", true);
+  WriteCommon(out, global);
   out.Close();
   if (!config.jobs.empty()) {
     out.Open("scrape_configs");

@@ -8,41 +8,18 @@
 namespace narthex::config {
 namespace {
 
-// Discovery and histogram settings that Prometheus has.
-constexpr std::string_view kRefused[] = {"aws_sd_configs",
-                                         "azure_sd_configs",
-                                         "consul_sd_configs",
-                                         "digitalocean_sd_configs",
-                                         "dns_sd_configs",
-                                         "docker_sd_configs",
-                                         "dockerswarm_sd_configs",
-                                         "ec2_sd_configs",
-                                         "eureka_sd_configs",
-                                         "gce_sd_configs",
-                                         "hetzner_sd_configs",
-                                         "http_sd_configs",
-                                         "ionos_sd_configs",
-                                         "kubernetes_sd_configs",
-                                         "kuma_sd_configs",
-                                         "lightsail_sd_configs",
-                                         "linode_sd_configs",
-                                         "marathon_sd_configs",
-                                         "nerve_sd_configs",
-                                         "nomad_sd_configs",
-                                         "openstack_sd_configs",
-                                         "ovhcloud_sd_configs",
-                                         "outscale_sd_configs",
-                                         "puppetdb_sd_configs",
-                                         "scaleway_sd_configs",
-                                         "serverset_sd_configs",
-                                         "stackit_sd_configs",
-                                         "triton_sd_configs",
-                                         "uyuni_sd_configs",
-                                         "vultr_sd_configs",
-                                         "native_histogram_bucket_limit",
-                                         "native_histogram_min_bucket_factor",
-                                         "scrape_failure_log_file",
-                                         "metric_name_escaping_scheme"};
+// Discovery that Prometheus has.
+constexpr std::string_view kRefused[] = {
+    "aws_sd_configs",          "azure_sd_configs",      "consul_sd_configs",
+    "digitalocean_sd_configs", "dns_sd_configs",        "docker_sd_configs",
+    "dockerswarm_sd_configs",  "ec2_sd_configs",        "eureka_sd_configs",
+    "gce_sd_configs",          "hetzner_sd_configs",    "http_sd_configs",
+    "ionos_sd_configs",        "kubernetes_sd_configs", "kuma_sd_configs",
+    "lightsail_sd_configs",    "linode_sd_configs",     "marathon_sd_configs",
+    "nerve_sd_configs",        "nomad_sd_configs",      "openstack_sd_configs",
+    "ovhcloud_sd_configs",     "outscale_sd_configs",   "puppetdb_sd_configs",
+    "scaleway_sd_configs",     "serverset_sd_configs",  "stackit_sd_configs",
+    "triton_sd_configs",       "uyuni_sd_configs",      "vultr_sd_configs"};
 
 absl::Status ReadParams(const YamlNode& node, std::string_view file,
                         std::map<std::string, std::vector<std::string>>& out) {
@@ -67,22 +44,62 @@ void ReadRelabelRules(MapReader& map, std::string_view key,
   });
 }
 
+// 0 is as good as not said: then `global` counts.
 void ReadLimits(MapReader& map, scrape::Job& job) {
-  map.ReadBytes("body_size_limit", job.body_size_limit);
-  map.Read("sample_limit", job.sample_limit);
-  map.Read("target_limit", job.target_limit);
-  map.Read("label_limit", job.label_limit);
-  map.Read("label_name_length_limit", job.label_name_length_limit);
-  map.Read("label_value_length_limit", job.label_value_length_limit);
-  map.Read("keep_dropped_targets", job.keep_dropped_targets);
+  const auto read = [&](std::string_view key, size_t& out) {
+    size_t limit = 0;
+    map.Read(key, limit);
+    if (limit != 0) out = limit;
+  };
+  uint64_t body_size = 0;
+  map.ReadBytes("body_size_limit", body_size);
+  if (body_size != 0) job.body_size_limit = body_size;
+  read("sample_limit", job.sample_limit);
+  read("target_limit", job.target_limit);
+  read("label_limit", job.label_limit);
+  read("label_name_length_limit", job.label_name_length_limit);
+  read("label_value_length_limit", job.label_value_length_limit);
+  read("keep_dropped_targets", job.keep_dropped_targets);
+  read("native_histogram_bucket_limit", job.native_histogram_bucket_limit);
+  map.Read("native_histogram_min_bucket_factor",
+           job.native_histogram_min_bucket_factor);
+}
+
+// What is not said here is as `global` says, and of that what is not said is as
+// validation or histograms need it.
+void ReadNames(MapReader& map, const GlobalConfig& global, scrape::Job& job) {
+  const bool own = map.Has("metric_name_validation_scheme");
+  ReadNameValidation(map, job.name_validation);
+  if (!own) job.name_escaping = global.name_escaping;
+  ReadNameEscaping(map, job.name_escaping);
+}
+
+void ReadHistograms(MapReader& map, const GlobalConfig& global,
+                    scrape::Job& job) {
+  map.Read("scrape_native_histograms", job.scrape_native_histograms);
+  map.Read("convert_classic_histograms_to_nhcb",
+           job.convert_classic_histograms_to_nhcb);
+  map.Read("always_scrape_classic_histograms",
+           job.always_scrape_classic_histograms);
+  if (!global.scrape_protocols.empty()) {
+    job.protocols = global.scrape_protocols;
+  } else if (job.scrape_native_histograms) {
+    job.protocols = scrape::ProtobufFirstScrapeProtocols();
+  }
+  ReadScrapeProtocols(map, "scrape_protocols", job.protocols);
 }
 
 scrape::Job FromGlobal(const GlobalConfig& global) {
   scrape::Job job;
   job.interval = global.scrape_interval;
-  job.protocols = global.scrape_protocols;
   job.name_validation = global.name_validation;
   job.extra_scrape_metrics = global.extra_scrape_metrics;
+  job.scrape_native_histograms = global.scrape_native_histograms;
+  job.convert_classic_histograms_to_nhcb =
+      global.convert_classic_histograms_to_nhcb;
+  job.always_scrape_classic_histograms =
+      global.always_scrape_classic_histograms;
+  job.scrape_failure_log_file = global.scrape_failure_log_file;
   job.body_size_limit = global.body_size_limit;
   job.sample_limit = global.sample_limit;
   job.target_limit = global.target_limit;
@@ -149,7 +166,7 @@ absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
   });
   ReadHttpOptions(map, file, job.http);
   map.Read("enable_compression", job.enable_compression);
-  ReadScrapeProtocols(map, "scrape_protocols", job.protocols);
+  ReadHistograms(map, global, job);
   map.ReadText("fallback_scrape_protocol",
                [&](const std::string& text) -> absl::Status {
                  NARTHEX_ASSIGN_OR_RETURN(job.fallback_protocol,
@@ -161,7 +178,8 @@ absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
   map.Read("honor_timestamps", job.honor_timestamps);
   map.Read("track_timestamps_staleness", job.track_timestamps_staleness);
   map.Read("extra_scrape_metrics", job.extra_scrape_metrics);
-  ReadNameValidation(map, job.name_validation);
+  ReadNames(map, global, job);
+  ReadFailureLog(map, file, job.scrape_failure_log_file);
   ReadLimits(map, job);
   ReadRelabelRules(map, "relabel_configs", file, job.name_validation,
                    job.relabel);
@@ -181,9 +199,6 @@ absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
     job.file_discovery.push_back(std::move(read));
     return absl::OkStatus();
   });
-  RefuseIfTrue(
-      map, {"scrape_native_histograms", "convert_classic_histograms_to_nhcb",
-            "always_scrape_classic_histograms"});
   map.Refuse(kRefused);
   NARTHEX_RETURN_IF_ERROR(map.Finish());
   const absl::Status valid = scrape::ValidateJob(job);

@@ -1,4 +1,5 @@
 #include "libnarthex/config/yaml_reader.h"
+#include "narthex/model/labels.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -366,6 +367,13 @@ void MapReader::Read(std::string_view key, size_t& out) {
     }
     out = n;
     return absl::OkStatus();
+  });
+}
+
+void MapReader::Read(std::string_view key, double& out) {
+  ReadText(key, [&](const std::string& text) -> absl::Status {
+    if (ParseGoFloat(text, out)) return absl::OkStatus();
+    return InvalidArgument(StrCat("must be a number, not \"", text, "\""));
   });
 }
 

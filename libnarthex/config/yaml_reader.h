@@ -77,6 +77,7 @@ class MapReader {
   void Read(std::string_view key, bool& out);
   void Read(std::string_view key, Duration& out);  // "1m30s"
   void Read(std::string_view key, size_t& out);    // a number, not negative
+  void Read(std::string_view key, double& out);
   void Read(std::string_view key, std::vector<std::string>& out);
   // "10MB", "1KiB", "512": bytes; units as Prometheus has them, powers of 1024.
   void ReadBytes(std::string_view key, uint64_t& out);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
+#include "libscrape/http/proxy.h"
 #include "narthex/base/env.h"
 #include "narthex/base/status.h"
 
@@ -22,13 +24,6 @@ std::string_view Trim(std::string_view text) {
   const size_t start = text.find_first_not_of(kSpace);
   if (start == std::string_view::npos) return {};
   return text.substr(start, text.find_last_not_of(kSpace) - start + 1);
-}
-
-absl::StatusOr<std::string> Reveal(const Secret& secret) {
-  if (secret.file.empty()) return secret.value;
-  NARTHEX_ASSIGN_OR_RETURN(const std::string bytes,
-                           Env::Posix()->ReadFile(secret.file));
-  return std::string(Trim(bytes));
 }
 
 long TlsVersion(std::string_view text, long otherwise) {
@@ -59,6 +54,13 @@ std::string UrlPart(CURLU* url, CURLUPart part, unsigned flags = 0) {
 
 }  // namespace
 
+absl::StatusOr<std::string> Reveal(const Secret& secret) {
+  if (secret.file.empty()) return secret.value;
+  NARTHEX_ASSIGN_OR_RETURN(const std::string bytes,
+                           Env::Posix()->ReadFile(secret.file));
+  return std::string(Trim(bytes));
+}
+
 absl::StatusOr<std::unique_ptr<CurlExchange>> CurlExchange::Make(
     CurlHandle easy, HttpRequest request, HttpClient::Done done,
     HttpClient::RequestId id) {
@@ -72,16 +74,17 @@ absl::StatusOr<std::unique_ptr<CurlExchange>> CurlExchange::Make(
   return exchange;
 }
 
-void CurlExchange::AddHeader(std::string_view name, std::string_view value) {
+void CurlExchange::AddHeader(std::unique_ptr<curl_slist, CurlFree>& list,
+                             std::string_view name, std::string_view value) {
   // An empty value needs a semicolon, else libcurl takes the header away.
   std::string line =
       value.empty() ? StrCat(name, ";") : StrCat(name, ": ", value);
   // A line end would begin a header of its own.
   std::erase_if(line, [](char c) { return c == '\r' || c == '\n'; });
-  curl_slist* longer = curl_slist_append(headers_.get(), line.c_str());
+  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
   if (longer == nullptr) return;
-  (void)headers_.release();
-  headers_.reset(longer);
+  (void)list.release();
+  list.reset(longer);
 }
 
 absl::Status CurlExchange::SetUp() {
@@ -125,16 +128,20 @@ absl::Status CurlExchange::SetUp() {
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
     AddHeader("Expect", "");
   }
-  if (!options.proxy_from_environment) {
-    curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy_url.c_str());
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, options.no_proxy.c_str());
-  }
+  NARTHEX_RETURN_IF_ERROR(SetUpProxy(options.proxy));
   if (!request_.unix_socket.empty()) {
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH,
                      request_.unix_socket.c_str());
   }
   for (const auto& [name, value] : request_.headers) AddHeader(name, value);
-  for (const auto& [name, value] : options.headers) AddHeader(name, value);
+  for (const auto& [name, secret] : options.headers) {
+    auto value = Reveal(secret);
+    if (!value.ok()) {
+      return Annotate(value.status(),
+                      StrCat("unable to read headers file ", secret.file));
+    }
+    AddHeader(name, *value);
+  }
   NARTHEX_RETURN_IF_ERROR(SetUpAuthorization(options));
   NARTHEX_RETURN_IF_ERROR(SetUpTls(options.tls));
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
@@ -144,18 +151,51 @@ absl::Status CurlExchange::SetUp() {
 absl::Status CurlExchange::SetUpAuthorization(const HttpOptions& options) {
   if (!options.basic_auth_user.empty() ||
       !options.basic_auth_password.empty()) {
+    NARTHEX_ASSIGN_OR_RETURN(const std::string user,
+                             Reveal(options.basic_auth_user));
     NARTHEX_ASSIGN_OR_RETURN(const std::string password,
                              Reveal(options.basic_auth_password));
     curl_easy_setopt(easy_.get(), CURLOPT_HTTPAUTH,
                      static_cast<long>(CURLAUTH_BASIC));
-    curl_easy_setopt(easy_.get(), CURLOPT_USERNAME,
-                     options.basic_auth_user.c_str());
+    curl_easy_setopt(easy_.get(), CURLOPT_USERNAME, user.c_str());
     curl_easy_setopt(easy_.get(), CURLOPT_PASSWORD, password.c_str());
   } else if (!options.credentials.empty()) {
     NARTHEX_ASSIGN_OR_RETURN(const std::string credentials,
                              Reveal(options.credentials));
     AddHeader("Authorization", StrCat(options.auth_type, " ", credentials));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CurlExchange::SetUpProxy(const ProxyOptions& options) {
+  CURL* const easy = easy_.get();
+  const std::unique_ptr<CURLU, UrlFree> url(curl_url());
+  std::string proxy;
+  if (url != nullptr && curl_url_set(url.get(), CURLUPART_URL,
+                                     request_.url.c_str(), 0) == CURLUE_OK) {
+    std::string host = UrlPart(url.get(), CURLUPART_HOST);
+    if (host.size() > 1 && host.front() == '[') {
+      host = host.substr(1, host.size() - 2);
+    }
+    proxy = ProxyFor(options, UrlPart(url.get(), CURLUPART_SCHEME), host,
+                     UrlPart(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT),
+                     [](const char* name) -> std::string {
+                       const char* value = std::getenv(name);
+                       return value == nullptr ? "" : value;
+                     });
+  }
+  // Empty texts: libcurl must not look into the environment itself.
+  curl_easy_setopt(easy, CURLOPT_PROXY, proxy.c_str());
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  if (proxy.empty() || options.connect_headers.empty()) {
+    return absl::OkStatus();
+  }
+  for (const auto& [name, secret] : options.connect_headers) {
+    NARTHEX_ASSIGN_OR_RETURN(const std::string value, Reveal(secret));
+    AddHeader(proxy_headers_, name, value);
+  }
+  curl_easy_setopt(easy, CURLOPT_HEADEROPT, long{CURLHEADER_SEPARATE});
+  curl_easy_setopt(easy, CURLOPT_PROXYHEADER, proxy_headers_.get());
   return absl::OkStatus();
 }
 

@@ -25,6 +25,9 @@ struct CurlFree {
 };
 using CurlHandle = std::unique_ptr<CURL, CurlFree>;
 
+// The secret itself; a file is read now.
+absl::StatusOr<std::string> Reveal(const Secret& secret);
+
 class CurlExchange {
  public:
   // Sets up `easy` for the request; secrets in files are read now.
@@ -52,10 +55,15 @@ class CurlExchange {
         easy_(std::move(easy)) {}
 
   absl::Status SetUp();
+  absl::Status SetUpProxy(const ProxyOptions& options);
   absl::Status SetUpAuthorization(const HttpOptions& options);
   absl::Status SetUpTls(const TlsOptions& tls);
   absl::Status SetUpServerName(const std::string& server_name);
-  void AddHeader(std::string_view name, std::string_view value);
+  static void AddHeader(std::unique_ptr<curl_slist, CurlFree>& list,
+                        std::string_view name, std::string_view value);
+  void AddHeader(std::string_view name, std::string_view value) {
+    AddHeader(headers_, name, value);
+  }
   absl::Status Explain(CURLcode result) const;
 
   static size_t OnHeader(char* data, size_t size, size_t n, void* self);
@@ -69,6 +77,7 @@ class CurlExchange {
   HttpResponse response_;
   CurlHandle easy_;
   std::unique_ptr<curl_slist, CurlFree> headers_;
+  std::unique_ptr<curl_slist, CurlFree> proxy_headers_;
   std::unique_ptr<curl_slist, CurlFree> connect_to_;
   uint64_t received_ = 0;
   bool over_limit_ = false;

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "libscrape/http/curl_exchange.h"
+#include "libscrape/http/oauth2_client.h"
 #include "narthex/base/status.h"
 #include "narthex/scrape/http.h"
 
@@ -177,7 +178,8 @@ absl::StatusOr<std::unique_ptr<HttpClient>> NewCurlHttpClient(
   }
   CURLM* const multi = curl_multi_init();
   if (multi == nullptr) return ResourceExhausted("libcurl: no memory");
-  return std::make_unique<CurlHttpClient>(options, multi);
+  return std::make_unique<OAuth2HttpClient>(
+      std::make_unique<CurlHttpClient>(options, multi), Clock::System());
 }
 
 }  // namespace narthex::scrape

@@ -1,7 +1,4 @@
-// Texts of HTTP that need no connection: escaping, reasons, what is wrong with
-// some options.
-
-#include <algorithm>
+// Texts of HTTP that need no connection: escaping, reasons.
 
 #include "narthex/base/status.h"
 #include "narthex/scrape/http.h"
@@ -12,23 +9,6 @@ namespace {
 bool IsUnreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-}
-
-absl::Status ValidateTls(const TlsOptions& tls) {
-  if (tls.cert.empty() != tls.key.empty()) {
-    return InvalidArgument(tls.key.empty()
-                               ? "cert given without key in TLS configuration"
-                               : "key given without cert in TLS configuration");
-  }
-  constexpr std::string_view kVersions[] = {"", "TLS10", "TLS11", "TLS12",
-                                            "TLS13"};
-  for (const std::string& version : {tls.min_version, tls.max_version}) {
-    if (std::find(std::begin(kVersions), std::end(kVersions), version) ==
-        std::end(kVersions)) {
-      return InvalidArgument(StrCat("unknown TLS version: ", version));
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -164,36 +144,6 @@ std::string_view HttpReason(int status) {
 std::string HttpResponse::StatusLine() const {
   if (reason.empty()) return std::to_string(status);
   return StrCat(status, " ", reason);
-}
-
-absl::Status ValidateHttpOptions(const HttpOptions& options) {
-  const bool basic =
-      !options.basic_auth_user.empty() || !options.basic_auth_password.empty();
-  if (basic && !options.credentials.empty()) {
-    return InvalidArgument(
-        "at most one of basic_auth, oauth2 & authorization must be configured");
-  }
-  if (!options.credentials.value.empty() && !options.credentials.file.empty()) {
-    return InvalidArgument(
-        "at most one of authorization credentials & credentials_file must be "
-        "configured");
-  }
-  if (!options.basic_auth_password.value.empty() &&
-      !options.basic_auth_password.file.empty()) {
-    return InvalidArgument(
-        "at most one of basic_auth password, password_file & password_ref must "
-        "be configured");
-  }
-  if (options.proxy_from_environment && !options.proxy_url.empty()) {
-    return InvalidArgument(
-        "if proxy_from_environment is configured, proxy_url must not be "
-        "configured");
-  }
-  if (options.proxy_url.empty() && !options.no_proxy.empty()) {
-    return InvalidArgument(
-        "if no_proxy is configured, proxy_url must also be configured");
-  }
-  return ValidateTls(options.tls);
 }
 
 }  // namespace narthex::scrape

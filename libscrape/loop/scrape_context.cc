@@ -8,6 +8,24 @@ namespace {
 constexpr size_t kIdleBuffers = 8;
 constexpr size_t kIdlePages = 16;
 
+std::string JsonText(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += {'\\', c};
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (byte < 0x20) {
+      out += {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
 uint64_t OffsetSeed(const ScraperOptions& options) {
   uint64_t hash = 14695981039346656037u;
   for (char c : StrCat(options.host_name, options.external_labels.ToString())) {
@@ -92,6 +110,28 @@ void ScrapeContext::Close() {
 void ScrapeContext::WaitUntilIdle() {
   absl::MutexLock lock(&mu_);
   mu_.Await(absl::Condition(this, &ScrapeContext::Idle));
+}
+
+void ScrapeContext::LogFailure(const std::string& path, std::string_view job,
+                               std::string_view target,
+                               std::string_view error) {
+  std::string line = StrCat(
+      "{\"time\":", JsonText(FormatRfc3339(clock().Now())),
+      ",\"level\":\"ERROR\",\"msg\":", JsonText(error),
+      ",\"job_name\":", JsonText(job), ",\"target\":", JsonText(target), "}\n");
+  absl::MutexLock lock(&log_mu_);
+  std::unique_ptr<WritableFile>& file = failure_logs_[path];
+  absl::Status status;
+  if (file == nullptr) {
+    auto opened = options_.env->OpenWritable(path, Env::WriteMode::kAppend);
+    status = opened.status();
+    if (opened.ok()) file = *std::move(opened);
+  }
+  if (file != nullptr) status = file->Append(line);
+  if (status.ok()) return;
+  file.reset();
+  Log(logger(), LogLevel::kError, "Writing the scrape failure log failed",
+      {{"file", path}, {"err", std::string(Message(status))}});
 }
 
 std::unique_ptr<AppendBuffers> ScrapeContext::TakeBuffers() {

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,6 +64,12 @@ class ScrapeContext {
   void Close();
   void WaitUntilIdle();
 
+  // --- scrape_failure_log_file.
+
+  // Appends a line to the file, which is opened at the first one.
+  void LogFailure(const std::string& path, std::string_view job,
+                  std::string_view target, std::string_view error);
+
   // --- Memory to use again.
 
   std::unique_ptr<AppendBuffers> TakeBuffers();
@@ -84,6 +92,10 @@ class ScrapeContext {
   size_t working_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::unique_ptr<AppendBuffers>> buffers_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> pages_ ABSL_GUARDED_BY(mu_);
+
+  absl::Mutex log_mu_;
+  std::map<std::string, std::unique_ptr<WritableFile>> failure_logs_
+      ABSL_GUARDED_BY(log_mu_);
 };
 
 }  // namespace narthex::scrape

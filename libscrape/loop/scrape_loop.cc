@@ -273,7 +273,14 @@ void ScrapeLoop::AppendReport(const Scrape& scrape, const absl::Status& error) {
     last_scrape_ = scrape.started;
     last_duration_ = duration;
   }
-  if (!error.ok()) Note(LogLevel::kDebug, "Scrape failed", Message(error));
+  if (!error.ok()) {
+    Note(LogLevel::kDebug, "Scrape failed", Message(error));
+    const Job& job = scrape.settings->job;
+    if (!job.scrape_failure_log_file.empty()) {
+      context_->LogFailure(job.scrape_failure_log_file, job.name, target_.url,
+                           Message(error));
+    }
+  }
   ScrapeReport report;
   report.up = error.ok();
   report.duration = duration;

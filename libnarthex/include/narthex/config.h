@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +31,15 @@ struct GlobalConfig {
   // Added to what leaves the process; `$NAME` and `${NAME}` in values were
   // replaced by the environment's.
   Labels external_labels = {};
-  std::vector<scrape::ScrapeProtocol> scrape_protocols =
-      scrape::DefaultScrapeProtocols();
+  // Empty: each job's default, which depends on its histograms.
+  std::vector<scrape::ScrapeProtocol> scrape_protocols = {};
   scrape::NameValidation name_validation = scrape::NameValidation::kUtf8;
+  std::optional<scrape::NameEscaping> name_escaping = std::nullopt;
   bool extra_scrape_metrics = false;
+  bool scrape_native_histograms = false;
+  bool convert_classic_histograms_to_nhcb = false;
+  bool always_scrape_classic_histograms = false;
+  std::string scrape_failure_log_file = {};
 
   // Limits; 0: none.
   uint64_t body_size_limit = 0;

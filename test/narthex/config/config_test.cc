@@ -73,7 +73,7 @@ scrape_configs:
   CHECK(slow.metrics_path == "/probe");
   CHECK(slow.params.at("module") == std::vector<std::string>{"http_2xx"});
   CHECK(slow.honor_labels);
-  CHECK(slow.http.basic_auth_user == "me");
+  CHECK(slow.http.basic_auth_user.value == "me");
   CHECK(slow.http.basic_auth_password.file == "/etc/secret");
   REQUIRE(slow.file_discovery.size() == 1);
   CHECK(slow.file_discovery[0].files ==
@@ -145,11 +145,108 @@ TEST_CASE("what does not work yet is refused, not ignored",
   CHECK(ErrorOf("scrape_configs:\n- job_name: k\n  kubernetes_sd_configs:\n"
                 "  - role: pod\n") ==
         "p.yml:3:3: \"kubernetes_sd_configs\" is not supported by narthex yet");
-  CHECK_FALSE(
-      ParseConfig("global: {scrape_native_histograms: true}", "p.yml").ok());
-  CHECK(ParseConfig("rule_files: []\nglobal: {scrape_native_histograms: off}",
-                    "p.yml")
-            .ok());
+  CHECK(ParseConfig("rule_files: []", "p.yml").ok());
+}
+
+TEST_CASE("histograms, names and failures are configured as in Prometheus",
+          "[narthex][config]") {
+  const auto config = ParseConfig(
+      "global:\n"
+      "  scrape_native_histograms: true\n"
+      "  convert_classic_histograms_to_nhcb: true\n"
+      "  sample_limit: 7\n"
+      "  scrape_failure_log_file: fails.log\n"
+      "scrape_configs:\n"
+      "- job_name: a\n"
+      "  sample_limit: 0\n"
+      "  native_histogram_bucket_limit: 160\n"
+      "  native_histogram_min_bucket_factor: 1.1\n"
+      "- job_name: b\n"
+      "  scrape_native_histograms: false\n"
+      "  convert_classic_histograms_to_nhcb: false\n"
+      "  always_scrape_classic_histograms: true\n"
+      "  metric_name_validation_scheme: legacy\n"
+      "  scrape_failure_log_file: /b.log\n"
+      "- job_name: c\n"
+      "  metric_name_escaping_scheme: dots\n",
+      "/etc/p/p.yml");
+  REQUIRE(config.ok());
+  const scrape::Job& a = config->jobs[0];
+  CHECK(a.scrape_native_histograms);
+  CHECK(a.protocols == scrape::ProtobufFirstScrapeProtocols());
+  CHECK(a.sample_limit == 7);
+  CHECK(a.native_histogram_bucket_limit == 160);
+  CHECK(a.native_histogram_min_bucket_factor == 1.1);
+  CHECK(a.scrape_failure_log_file == "/etc/p/fails.log");
+  const scrape::Job& b = config->jobs[1];
+  CHECK_FALSE(b.scrape_native_histograms);
+  CHECK(b.always_scrape_classic_histograms);
+  CHECK(b.protocols == scrape::DefaultScrapeProtocols());
+  CHECK(b.name_escaping == std::nullopt);
+  CHECK(b.scrape_failure_log_file == "/b.log");
+  CHECK(config->jobs[2].name_escaping == scrape::NameEscaping::kDots);
+
+  CHECK(
+      ErrorOf("scrape_configs:\n- job_name: j\n  metric_name_validation_scheme"
+              ": legacy\n  metric_name_escaping_scheme: allow-utf-8\n")
+          .find("utf8 metric names requested but validation scheme is not "
+                "set to UTF8") != std::string::npos);
+}
+
+TEST_CASE("every way to authorize and every proxy can be configured",
+          "[narthex][config]") {
+  const std::string text =
+      "scrape_configs:\n"
+      "- job_name: o\n"
+      "  oauth2:\n"
+      "    client_id: me\n"
+      "    client_secret_file: secret\n"
+      "    scopes: [a, b]\n"
+      "    token_url: https://t/token\n"
+      "    endpoint_params: {x: y}\n"
+      "    tls_config: {server_name: t}\n"
+      "    proxy_url: http://u:p@proxy\n"
+      "  http_headers:\n"
+      "    X-A: {values: [v], files: [header]}\n"
+      "- job_name: p\n"
+      "  basic_auth: {username_file: user, password: p}\n"
+      "  proxy_from_environment: true\n"
+      "  proxy_connect_header: {X-P: [one, two]}\n";
+  const auto config = ParseConfig(text, "/e/p.yml");
+  INFO(Message(config.status()));
+  REQUIRE(config.ok());
+  const scrape::HttpOptions& o = config->jobs[0].http;
+  REQUIRE(o.oauth2.has_value());
+  CHECK(o.oauth2->client_secret.file == "/e/secret");
+  CHECK(o.oauth2->scopes == std::vector<std::string>{"a", "b"});
+  CHECK(o.oauth2->endpoint_params.at("x") == "y");
+  CHECK(o.headers[1].second.file == "/e/header");
+  const scrape::HttpOptions& p = config->jobs[1].http;
+  CHECK(p.basic_auth_user.file == "/e/user");
+  CHECK(p.proxy.connect_headers.size() == 2);
+
+  const std::string printed = FormatConfig(*config);
+  CHECK(printed.find("http://u:xxxxx@proxy") != std::string::npos);
+  CHECK(printed.find("one") == std::string::npos);
+  CHECK(ParseConfig(printed, "/e/p.yml").ok());
+
+  const auto refused = [](const std::string& fields) {
+    return ErrorOf("scrape_configs:\n- job_name: j\n" + fields);
+  };
+  CHECK(refused("  oauth2: {client_id: x}\n")
+            .find("oauth2 token_url must be configured") != std::string::npos);
+  CHECK(refused("  basic_auth: {username: u}\n  bearer_token: t\n")
+            .find("at most one of basic_auth, oauth2, bearer_token & "
+                  "bearer_token_file must be configured") != std::string::npos);
+  CHECK(refused("  authorization: {type: Basic}\n")
+            .find("authorization type cannot be set to \"basic\", use "
+                  "\"basic_auth\" instead") != std::string::npos);
+  CHECK(refused("  http_headers: {Host: {values: [h]}}\n")
+            .find("setting header \"Host\" is not allowed") !=
+        std::string::npos);
+  CHECK(refused("  no_proxy: h\n")
+            .find("if no_proxy is configured, proxy_url must also be "
+                  "configured") != std::string::npos);
 }
 
 TEST_CASE("a printed configuration reads back as the same",

@@ -2,7 +2,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "libscrape/http/oauth2_client.h"
+#include "libscrape/http/proxy.h"
 #include "narthex/base/compress.h"
 #include "narthex/base/status.h"
 #include "narthex/scrape/http.h"
@@ -162,9 +165,9 @@ TEST_CASE_METHOD(ClientLab, "a request carries its authorization and headers",
     return HttpStub::Reply("200 OK", "text/plain", "");
   });
   auto basic = std::make_shared<HttpOptions>();
-  basic->basic_auth_user = "user";
+  basic->basic_auth_user.value = "user";
   basic->basic_auth_password.value = "pass";
-  basic->headers = {{"X-Scope", "a\r\nInjected: yes"}};
+  basic->headers = {{"X-Scope", {.value = "a\r\nInjected: yes"}}};
   REQUIRE(Get({.url = stub.Url(), .options = basic}).ok());
   REQUIRE(seen.find("Authorization: Basic dXNlcjpwYXNz\r\n") !=
           std::string::npos);
@@ -178,6 +181,147 @@ TEST_CASE_METHOD(ClientLab, "a request carries its authorization and headers",
   bearer->credentials.file = "/nonexistent/token";
   REQUIRE(
       absl::IsNotFound(Get({.url = stub.Url(), .options = bearer}).status()));
+}
+
+TEST_CASE_METHOD(ClientLab, "a token is fetched once and put into requests",
+                 "[scrape][http]") {
+  absl::Mutex mu;
+  std::vector<std::string> token_requests, requests;
+  std::string answer = R"({"access_token":"abc","token_type":"bearer",)"
+                       R"("expires_in":3600})";
+  HttpStub stub([&](const std::string& request) {
+    absl::MutexLock lock(&mu);
+    if (request.find("POST /token") != 0) {
+      requests.push_back(request);
+      return HttpStub::Reply("200 OK", "text/plain", "");
+    }
+    token_requests.push_back(request);
+    // This server wants the credentials in the form.
+    if (request.find("client_secret=") == std::string::npos) {
+      return HttpStub::Reply("401 Unauthorized", "text/plain", "no");
+    }
+    return HttpStub::Reply("200 OK", "application/json", answer);
+  });
+  auto options = std::make_shared<HttpOptions>();
+  options->oauth2.emplace();
+  options->oauth2->client_id = "me";
+  options->oauth2->client_secret.value = "s&t";
+  options->oauth2->scopes = {"a", "b"};
+  options->oauth2->endpoint_params = {{"audience", "x y"}};
+  options->oauth2->token_url = stub.Url("/token");
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(Get({.url = stub.Url(), .options = options}).ok());
+  }
+  absl::MutexLock lock(&mu);
+  REQUIRE(requests.size() == 3);
+  for (const std::string& request : requests) {
+    REQUIRE(request.find("Authorization: Bearer abc\r\n") != std::string::npos);
+  }
+  REQUIRE(token_requests.size() == 2);
+  REQUIRE(token_requests[0].find("Authorization: Basic bWU6cyUyNnQ=\r\n") !=
+          std::string::npos);
+  REQUIRE(token_requests[1].ends_with(
+      "\r\n\r\naudience=x+y&client_id=me&client_secret=s%26t&grant_type="
+      "client_credentials&scope=a+b"));
+}
+
+TEST_CASE_METHOD(ClientLab, "a token that can't be had fails the request",
+                 "[scrape][http]") {
+  HttpStub stub([&](const std::string& request) {
+    return request.find("POST /token") == 0
+               ? HttpStub::Reply("403 Forbidden", "text/plain", "go away")
+               : HttpStub::Reply("200 OK", "text/plain", "");
+  });
+  auto options = std::make_shared<HttpOptions>();
+  options->oauth2.emplace();
+  options->oauth2->client_id = "me";
+  options->oauth2->token_url = stub.Url("/token");
+  REQUIRE(ErrorOf({.url = stub.Url("/m"), .options = options}) ==
+          "Get \"" + stub.Url("/m") +
+              "\": oauth2: cannot fetch token: 403 Forbidden\nResponse: "
+              "go away");
+  options->oauth2->client_secret.file = "/nonexistent/secret";
+  REQUIRE(
+      absl::IsNotFound(Get({.url = stub.Url(), .options = options}).status()));
+}
+
+TEST_CASE("tokens come as JSON or as forms", "[scrape][http]") {
+  const auto read = [](std::string_view body, std::string_view type) {
+    auto token = ReadOAuth2Token(body, type);
+    return token.ok() ? StrCat(token->authorization, " ", token->lifetime)
+                      : std::string(Message(token.status()));
+  };
+  REQUIRE(read(R"({"access_token":"x","token_type":"MAC","expires_in":"7"})",
+               "application/json; charset=utf-8") == "MAC x 7");
+  REQUIRE(read("access_token=a%2Bb&token_type=Custom",
+               "application/x-www-form-urlencoded") == "Custom a+b 0");
+  REQUIRE(read("{}", "application/json") ==
+          "oauth2: server response missing access_token");
+  REQUIRE(read("[", "application/json") == "oauth2: cannot parse json");
+  REQUIRE(read(R"({"error":"bad","error_description":"very"})",
+               "application/json") == "oauth2: \"bad\" \"very\"");
+}
+
+TEST_CASE("a proxy is taken as Go takes it", "[scrape][http]") {
+  ProxyOptions options;
+  const auto none = [](const char*) { return std::string(); };
+  const auto proxy = [&](std::string_view host, std::string_view port = "80",
+                         std::string_view scheme = "http") {
+    return ProxyFor(options, scheme, host, port, none);
+  };
+  REQUIRE(proxy("h").empty());
+  options.url = "http://p:3128";
+  REQUIRE(proxy("h") == "http://p:3128");
+  REQUIRE(proxy("localhost") == "http://p:3128");
+  options.no_proxy = "a.org, .b.org,10.0.0.0/8,[::2]:81,c.org:8080,*.d.org";
+  REQUIRE(proxy("localhost").empty());
+  REQUIRE(proxy("127.0.0.9").empty());
+  REQUIRE(proxy("A.org").empty());
+  REQUIRE(proxy("x.a.org").empty());
+  REQUIRE_FALSE(proxy("xa.org").empty());
+  REQUIRE_FALSE(proxy("b.org").empty());
+  REQUIRE(proxy("x.b.org").empty());
+  REQUIRE(proxy("10.200.3.4").empty());
+  REQUIRE_FALSE(proxy("11.0.0.1").empty());
+  REQUIRE(proxy("::2", "81").empty());
+  REQUIRE_FALSE(proxy("::2", "80").empty());
+  REQUIRE(proxy("c.org", "8080").empty());
+  REQUIRE_FALSE(proxy("c.org", "80").empty());
+  REQUIRE(proxy("x.d.org").empty());
+  options.no_proxy = "*";
+  REQUIRE(proxy("h").empty());
+
+  options = {};
+  options.from_environment = true;
+  const auto environment = [](const char* name) -> std::string {
+    const std::string_view n = name;
+    if (n == "HTTPS_PROXY") return "http://secure";
+    if (n == "http_proxy") return "http://plain";
+    return n == "NO_PROXY" ? "n.org" : "";
+  };
+  REQUIRE(ProxyFor(options, "http", "h", "80", environment) == "http://plain");
+  REQUIRE(ProxyFor(options, "https", "h", "443", environment) ==
+          "http://secure");
+  REQUIRE(ProxyFor(options, "https", "n.org", "443", environment).empty());
+}
+
+TEST_CASE_METHOD(ClientLab, "a request goes by way of its proxy",
+                 "[scrape][http]") {
+  std::string seen;
+  HttpStub proxy([&](const std::string& request) {
+    seen = request;
+    return HttpStub::Reply("200 OK", "text/plain", "up 1\n");
+  });
+  auto options = std::make_shared<HttpOptions>();
+  options->proxy.url = proxy.Url("");
+  options->proxy.connect_headers = {{"X-Proxy", {.value = "1"}}};
+  REQUIRE(
+      Get({.url = "http://nowhere.invalid/metrics", .options = options}).ok());
+  REQUIRE(seen.starts_with("GET http://nowhere.invalid/metrics HTTP/1.1\r\n"));
+  // A tunnel that is refused, but asked for with the header.
+  (void)Get({.url = "https://nowhere.invalid/metrics", .options = options});
+  REQUIRE(seen.starts_with("CONNECT nowhere.invalid:443 HTTP/1.1\r\n"));
+  REQUIRE(seen.find("X-Proxy: 1\r\n") != std::string::npos);
 }
 
 TEST_CASE_METHOD(ClientLab, "a POST sends its body", "[scrape][http]") {
@@ -219,11 +363,22 @@ TEST_CASE_METHOD(ClientLab, "what is cancelled, or alive at the end, says so",
 TEST_CASE("options that cannot work are refused", "[scrape][http]") {
   HttpOptions options;
   REQUIRE(ValidateHttpOptions(options).ok());
-  options.basic_auth_user = "u";
+  options.basic_auth_user.value = "u";
   options.credentials.value = "x";
   REQUIRE_FALSE(ValidateHttpOptions(options).ok());
   options = {};
   options.tls.cert.value = "x";
+  REQUIRE_FALSE(ValidateHttpOptions(options).ok());
+  options = {};
+  options.oauth2.emplace();
+  REQUIRE(Message(ValidateHttpOptions(options)) ==
+          "oauth2 client_id must be configured");
+  options = {};
+  options.headers = {{"content-LENGTH", {.value = "1"}}};
+  REQUIRE(Message(ValidateHttpOptions(options)) ==
+          "setting header \"Content-Length\" is not allowed");
+  options = {};
+  options.proxy.connect_headers = {{"a", {.value = "b"}}};
   REQUIRE_FALSE(ValidateHttpOptions(options).ok());
   options = {};
   options.tls.min_version = "SSL3";

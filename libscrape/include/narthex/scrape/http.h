@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,26 +45,56 @@ struct TlsOptions {
   friend bool operator==(const TlsOptions &, const TlsOptions &) = default;
 };
 
-// How to talk to a server: http_config of Prometheus.  At most one of
-// basic_auth_user and credentials is given.
+// Which proxy to take, if any: one that is named, or what HTTP_PROXY,
+// HTTPS_PROXY and NO_PROXY say.
+struct ProxyOptions {
+  std::string url = {};
+  // Comma-separated, as in NO_PROXY: hosts, .domains, addresses, networks, each
+  // maybe with a port; `*`: all.
+  std::string no_proxy = {};
+  bool from_environment = false;
+  // For the proxy alone, when it makes a tunnel.
+  std::vector<std::pair<std::string, Secret>> connect_headers = {};
+
+  friend bool operator==(const ProxyOptions &, const ProxyOptions &) = default;
+};
+
+// A token asked for with the client's credentials, and kept while it is good.
+struct OAuth2Options {
+  std::string client_id = {};
+  Secret client_secret = {};
+  std::vector<std::string> scopes = {};
+  std::string token_url = {};
+  std::map<std::string, std::string> endpoint_params = {};
+  // How the token's server is asked.
+  TlsOptions tls = {};
+  ProxyOptions proxy = {};
+
+  friend bool operator==(const OAuth2Options &,
+                         const OAuth2Options &) = default;
+};
+
+// How to talk to a server: http_config of Prometheus.  At most one of basic
+// authorization, credentials and oauth2 is given.
 struct HttpOptions {
-  std::string basic_auth_user = {};
+  // A user's name is no secret, but it may stand in a file too.
+  Secret basic_auth_user = {};
   Secret basic_auth_password = {};
   std::string auth_type = "Bearer";  // goes before the credentials
   Secret credentials = {};
+  std::optional<OAuth2Options> oauth2 = std::nullopt;
   TlsOptions tls = {};
-  std::string proxy_url = {};
-  std::string no_proxy = {};  // comma-separated, as in NO_PROXY
-  bool proxy_from_environment = false;
+  ProxyOptions proxy = {};
   bool follow_redirects = true;
   bool enable_http2 = true;
-  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::vector<std::pair<std::string, Secret>> headers = {};
 
   friend bool operator==(const HttpOptions &, const HttpOptions &) = default;
 };
 
 // What cannot work, in Prometheus's words: two kinds of authorization, a key
-// without certificate, an unknown TLS version.
+// without certificate, an unknown TLS version, headers that are not the user's
+// to set.
 absl::Status ValidateHttpOptions(const HttpOptions &options);
 
 struct HttpRequest {
