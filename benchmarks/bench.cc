@@ -14,10 +14,34 @@
 
 namespace narthex::bench {
 
+namespace {
+
+// As the peers' encoder has it, so that equal cases are equal text.
+std::string Escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '<') {
+      out += "\\u003c";
+    } else if (c == '>') {
+      out += "\\u003e";
+    } else if (c == '&') {
+      out += "\\u0026";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 void Emit(std::string_view workload, std::string_view which,
           std::string_view metric, double value, std::string_view unit) {
   const std::string line =
-      StrCat("{\"workload\":\"", workload, "\",\"case\":\"", which,
+      StrCat("{\"workload\":\"", workload, "\",\"case\":\"", Escaped(which),
              "\",\"metric\":\"", metric, "\",\"value\":", FormatFloat(value),
              ",\"unit\":\"", unit, "\"}\n");
   std::fputs(line.c_str(), stdout);

@@ -18,7 +18,10 @@ struct BenchFlags {
   std::string dir = {};
   size_t targets = 10;
   size_t scrapes = 480;
-  int par = 1;  // appending threads
+  int par = 1;            // appending threads
+  int threads = 1;        // that a query may use
+  double seconds = 0.25;  // that every query is repeated for
+  std::string only = {};  // queries that contain this
 };
 
 // {"workload":"W1","case":"...","metric":"...","value":1.5,"unit":"ns"}
@@ -41,6 +44,9 @@ absl::Status RunIngest(std::string_view workload, const BenchFlags& flags);
 absl::Status RunCompact(const BenchFlags& flags);
 // W3: open the first block under `dir`, select from it, read all of it.
 absl::Status RunSelect(const BenchFlags& flags);
+// W4: queries over made-up series; W4F: over the directory that W2 left.
+absl::Status RunQueries(const BenchFlags& flags);
+absl::Status RunFleetQueries(const BenchFlags& flags);
 // W6: replay of the directory that W1 left.
 absl::Status RunReplay(const BenchFlags& flags);
 

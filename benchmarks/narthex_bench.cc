@@ -16,14 +16,18 @@ namespace narthex::bench {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: narthex-bench [flags] checksum|w1|w2|w3|w6|w7\n"
+    "usage: narthex-bench [flags] checksum|w1|w2|w3|w4|w4f|w6|w7\n"
     "  -fleet FILE    series templates (default data/fleet.tsv)\n"
     "  -dir DIR       database directory\n"
     "  -targets N     scrape targets, 1000 series each (default 10)\n"
     "  -scrapes N     scrapes of each target (default 480)\n"
     "  -par N         appending threads (default 1)\n"
-    "w2, w3 and w6 want what w1 left in DIR (w3 after w2); w1 and w7 want it\n"
-    "empty or missing.\n";
+    "  -threads N     threads of one query (default 1)\n"
+    "  -seconds S     time that every query is repeated for (default 0.25)\n"
+    "  -only TEXT     only queries that contain TEXT ($: their end)\n"
+    "w2, w3, w4f and w6 want what w1 left in DIR (w3 and w4f after w2); w1 "
+    "and\n"
+    "w7 want it empty or missing.\n";
 
 absl::Status RunChecksum(const BenchFlags& flags) {
   NARTHEX_ASSIGN_OR_RETURN(Fleet fleet,
@@ -71,6 +75,12 @@ int Main(int argc, char** argv) {
       flags.scrapes = number();
     } else if (arg == "par") {
       flags.par = static_cast<int>(number());
+    } else if (arg == "threads") {
+      flags.threads = static_cast<int>(number());
+    } else if (arg == "seconds") {
+      flags.seconds = std::strtod(value.c_str(), nullptr);
+    } else if (arg == "only") {
+      flags.only = value;
     } else {
       return std::cerr << kUsage, 2;
     }
@@ -84,6 +94,10 @@ int Main(int argc, char** argv) {
     status = RunCompact(flags);
   } else if (command == "w3") {
     status = RunSelect(flags);
+  } else if (command == "w4") {
+    status = RunQueries(flags);
+  } else if (command == "w4f") {
+    status = RunFleetQueries(flags);
   } else if (command == "w6") {
     status = RunReplay(flags);
   } else {
