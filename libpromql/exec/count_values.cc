@@ -29,10 +29,14 @@ class CountValues final : public Operator {
     }
     NARTHEX_ASSIGN_OR_RETURN(before_, input_->Series());
     label_ = scope().symbols().Intern(label);
-    std::vector<std::string> grouping = node_.aggregate.grouping;
-    if (!node_.aggregate.without) grouping.push_back(label);
-    groups_ = std::make_unique<GroupTable>(scope(), grouping,
-                                           node_.aggregate.without);
+    bases_ = std::make_unique<GroupTable>(scope(), node_.aggregate.grouping,
+                                          node_.aggregate.without);
+    // Grouping comes behind: without (the label) takes it away again.
+    hidden_ = node_.aggregate.without &&
+              (label == kMetricName ||
+               std::find(node_.aggregate.grouping.begin(),
+                         node_.aggregate.grouping.end(),
+                         label) != node_.aggregate.grouping.end());
     ColumnBlock block;
     for (;;) {
       NARTHEX_ASSIGN_OR_RETURN(const bool more, input_->Next(block));
@@ -42,9 +46,9 @@ class CountValues final : public Operator {
       }
     }
     input_->Finish();
-    const std::span<SeriesRow> rows = scope().NewRows(groups_->size());
+    const std::span<SeriesRow> rows = scope().NewRows(groups_.size());
     for (uint32_t g = 0; g < rows.size(); ++g) {
-      rows[g].labels = groups_->labels(g);
+      rows[g].labels = groups_.row(g);
     }
     rows_ = rows;
     return rows_;
@@ -57,7 +61,9 @@ class CountValues final : public Operator {
         std::min(rows_.size() - next_, scope().RowsPerBlock(node_.grid.steps));
     out.Reset(next_, rows, node_.grid.steps);
     for (size_t row = 0; row < rows; ++row) {
-      for (const Count& count : counts_[next_ + row]) {
+      for (uint32_t i = newest_[next_ + row]; i != kNone;
+           i = counts_[i].older) {
+        const Count& count = counts_[i];
         double& v = out.values(row)[count.step];
         v = TestBit(out.present(row), count.step) ? v + count.n : count.n;
         SetBit(out.present(row), count.step);
@@ -68,38 +74,40 @@ class CountValues final : public Operator {
   }
 
  private:
+  static constexpr uint32_t kNone = ~uint32_t{0};
   // A value may be there at few steps of many: what is counted is kept as a
-  // list.
+  // list, the newest first.
   struct Count {
     uint32_t step = 0;
     uint32_t n = 0;
+    uint32_t older = kNone;
   };
 
   absl::Status CountRow(const ColumnBlock& block, size_t row) {
-    const LabelRow labels = before_[block.first() + row].labels;
+    SetBase(before_[block.first() + row].labels);
     // From a value's bits to its group; a series repeats few values.
     group_of_bits_.clear();
-    int64_t more = 0;
+    const size_t before = counts_.size();
     ForEachBit(block.present(row), block.words(), [&](size_t k) {
       uint32_t group = 0;
       if (block.IsHistogram(row, k)) {
-        group = GroupOf(labels, Text(block.Histogram(row, k)));
+        group = GroupOf(Text(block.Histogram(row, k)));
       } else {
         const double v = block.values(row)[k];
         const auto [it, added] =
             group_of_bits_.try_emplace(std::bit_cast<uint64_t>(v), 0u);
-        if (added) it->second = GroupOf(labels, FormatFloat(v, 'f'));
+        if (added) it->second = GroupOf(FormatFloat(v, 'f'));
         group = it->second;
       }
-      std::vector<Count>& counts = counts_[group];
-      if (!counts.empty() && counts.back().step == k) {
-        ++counts.back().n;
-      } else {
-        counts.push_back({static_cast<uint32_t>(k), 1});
-        ++more;
+      uint32_t& newest = newest_[group];
+      if (newest != kNone && counts_[newest].step == k) {
+        ++counts_[newest].n;
+        return;
       }
+      counts_.push_back({static_cast<uint32_t>(k), 1, newest});
+      newest = static_cast<uint32_t>(counts_.size() - 1);
     });
-    return scope().CheckRoom(more);
+    return scope().CheckRoom(static_cast<int64_t>(counts_.size() - before));
   }
 
   static std::string Text(const HistogramView& h) {
@@ -108,10 +116,36 @@ class CountValues final : public Operator {
     return histogram.ToString();
   }
 
-  uint32_t GroupOf(LabelRow labels, const std::string& value) {
-    const SymbolId id = scope().symbols().Intern(value);
-    const uint32_t group = groups_->Add(scope().WithLabel(labels, label_, id));
-    if (group == counts_.size()) counts_.emplace_back();
+  // The group's labels of one series, with room where the value's label goes.
+  void SetBase(LabelRow labels) {
+    const LabelRow base = bases_->labels(bases_->Add(labels));
+    const Symbols& symbols = scope().symbols();
+    const std::string_view name = symbols.Text(label_);
+    pairs_.clear();
+    if (hidden_) {
+      pairs_.assign(base.begin(), base.end());
+      return;
+    }
+    place_ = base.size();
+    for (LabelPair pair : base) {
+      if (pair.name == label_) continue;
+      if (place_ == base.size() && symbols.Text(pair.name) > name) {
+        place_ = pairs_.size();
+        pairs_.push_back({label_, 0});
+      }
+      pairs_.push_back(pair);
+    }
+    if (place_ == base.size()) {
+      place_ = pairs_.size();
+      pairs_.push_back({label_, 0});
+    }
+  }
+
+  uint32_t GroupOf(const std::string& value) {
+    if (!hidden_) pairs_[place_].value = scope().symbols().Intern(value);
+    const uint32_t group =
+        groups_.Add(pairs_, [this](LabelRow r) { return scope().Keep(r); });
+    if (group == newest_.size()) newest_.push_back(kNone);
     return group;
   }
 
@@ -119,8 +153,13 @@ class CountValues final : public Operator {
   OperatorPtr input_;
   SeriesRows before_, rows_;
   SymbolId label_ = 0;
-  std::unique_ptr<GroupTable> groups_;
-  std::vector<std::vector<Count>> counts_;  // of every group
+  std::unique_ptr<GroupTable> bases_;  // without the value
+  RowTable groups_;                    // with it
+  bool hidden_ = false;
+  std::vector<LabelPair> pairs_;  // of the series at hand
+  size_t place_ = 0;              // of the value among them
+  std::vector<Count> counts_;
+  std::vector<uint32_t> newest_;  // of every group, in counts_
   absl::flat_hash_map<uint64_t, uint32_t> group_of_bits_;
   bool prepared_ = false;
   size_t next_ = 0;

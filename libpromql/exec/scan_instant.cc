@@ -88,20 +88,35 @@ class ScanInstant final : public Operator {
   }
 
   void ScanFloats(const SampleView& view, ColumnBlock& out, size_t row) {
-    const size_t n = view.t.size();
+    if (node_.sample_times) {
+      ScanFloatsAs<true>(view, out, row);
+    } else {
+      ScanFloatsAs<false>(view, out, row);
+    }
+  }
+
+  template <bool kTimes>
+  void ScanFloatsAs(const SampleView& view, ColumnBlock& out, size_t row) {
+    const size_t n = view.t.size(), steps = out.steps();
     const Timestamp* const t = view.t.data();
+    const double* const v = view.v.data();
     double* const values = out.values(row);
     uint64_t* const present = out.present(row);
     size_t next = 0;  // the first sample after the step
-    for (size_t k = 0; k < out.steps(); ++k) {
-      const int64_t at = ends_.At(k);
-      while (next < n && t[next].ms <= at) ++next;
-      if (next == 0 || t[next - 1].ms <= SaturatingSub(at, lookback_)) continue;
-      const double v = view.v[next - 1];
-      if (IsStale(v)) continue;
-      values[k] =
-          node_.sample_times ? static_cast<double>(t[next - 1].ms) / 1000 : v;
-      SetBit(present, k);
+    for (size_t begin = 0; begin < steps; begin += 64) {
+      const size_t end = std::min(steps, begin + 64);
+      uint64_t word = 0;
+      for (size_t k = begin; k < end; ++k) {
+        const int64_t at = ends_.At(k);
+        while (next < n && t[next].ms <= at) ++next;
+        if (next == 0) continue;
+        const double last = v[next - 1];
+        const bool seen =
+            t[next - 1].ms > SaturatingSub(at, lookback_) && !IsStale(last);
+        values[k] = kTimes ? static_cast<double>(t[next - 1].ms) / 1000 : last;
+        word |= uint64_t{seen} << (k - begin);
+      }
+      present[begin / 64] = word;
     }
   }
 

@@ -69,6 +69,13 @@ class QueryScope {
 
   // Has somebody cancelled, is it too late?  Any thread.
   absl::Status Check() const;
+  // The same, but of the deadline, which costs a look at the clock.
+  absl::Status CheckCaller() const {
+    if (limits_.caller == nullptr || !limits_.caller->stopped()) {
+      return absl::OkStatus();
+    }
+    return Check();
+  }
   // `n` more samples are held at once; kResourceExhausted above the limit.
   absl::Status Hold(int64_t n);
   // Would `n` more be too many?  (A window while it is looked at.)

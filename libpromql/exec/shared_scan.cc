@@ -54,7 +54,8 @@ absl::StatusOr<SeriesRows> SharedSelection::Select() {
 
 absl::Status SharedSelection::Load(size_t i, TimeRange range,
                                    WorkerScratch& scratch, SampleView& out) {
-  NARTHEX_RETURN_IF_ERROR(scope_.Check());
+  // The store looks at the deadline.
+  NARTHEX_RETURN_IF_ERROR(scope_.CheckCaller());
   const SampleColumns* columns = &scratch.columns;
   if (share_) {
     std::unique_ptr<SampleColumns>& decoded = decoded_[i];

@@ -66,8 +66,13 @@ bool WindowsOverlap(const SeriesWindows& in) {
 struct SumKernel {
   static constexpr size_t kFields = 2, kPairs = 4;
   static constexpr uint32_t kFirst = 0;
+  static constexpr LaneKernel kLanes = LaneKernel::kSum;
 
   std::array<double, 2> Start(uint32_t) const { return {0, 0}; }
+  bool SameLanes(const std::array<double, 2>&,
+                 const std::array<double, 2>&) const {
+    return true;
+  }
   template <typename T>
   void Step(std::array<T, 2>& s, T v, T) const {
     KahanAdd(v, s[0], s[1]);
@@ -113,7 +118,7 @@ void SumOrMean(const SeriesWindows& in, WindowScratch& scratch,
     return;
   }
   SumKernel kernel{in, out, kMean};
-  SideBySide(kernel, in).Run(steps);
+  SideBySide(kernel, in, scratch).Run(steps);
 }
 
 void CountSamples(const SeriesWindows& in, WindowScratch&, WindowOutput& out) {
@@ -293,8 +298,13 @@ void MedianDeviation(const SeriesWindows& in, WindowScratch& scratch,
 struct VarianceKernel {
   static constexpr size_t kFields = 5, kPairs = 2;
   static constexpr uint32_t kFirst = 0;
+  static constexpr LaneKernel kLanes = LaneKernel::kVariance;
 
   std::array<double, 5> Start(uint32_t) const { return {}; }
+  bool SameLanes(const std::array<double, 5>&,
+                 const std::array<double, 5>&) const {
+    return true;
+  }
   template <typename T>
   void Step(std::array<T, 5>& s, T v, T) const {
     s[0] += 1.0;
@@ -320,7 +330,7 @@ void Variance(const SeriesWindows& in, WindowScratch& scratch,
     if (HasFloats(in, k, out)) steps.push_back(k);
   }
   VarianceKernel kernel{out, kRoot};
-  SideBySide(kernel, in).Run(steps);
+  SideBySide(kernel, in, scratch).Run(steps);
 }
 
 }  // namespace

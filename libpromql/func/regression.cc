@@ -1,6 +1,7 @@
 // deriv, predict_linear, double_exponential_smoothing: every window is walked
 // anew, as sums of floats can't be slid exactly.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -28,10 +29,15 @@ bool EnoughFloats(const SeriesWindows& in, size_t k, WindowOutput& out) {
 struct LineKernel {
   static constexpr size_t kFields = 12, kPairs = 2;
   static constexpr uint32_t kFirst = 0;
+  static constexpr LaneKernel kLanes = LaneKernel::kLine;
 
   std::array<double, 12> Start(uint32_t k) const {
     const int64_t origin = predicts ? in.grid.At(k) : in.t[in.lo[k]].ms;
     return {static_cast<double>(origin), in.v[in.lo[k]]};
+  }
+  bool SameLanes(const std::array<double, 12>&,
+                 const std::array<double, 12>&) const {
+    return true;
   }
   template <typename T>
   void Step(std::array<T, 12>& s, T y, T t) const {
@@ -69,6 +75,7 @@ struct LineKernel {
 struct SmoothingKernel {
   static constexpr size_t kFields = 5, kPairs = 4;
   static constexpr uint32_t kFirst = 2;
+  static constexpr LaneKernel kLanes = LaneKernel::kSmoothing;
 
   std::array<double, 5> Start(uint32_t k) const {
     const uint32_t lo = in.lo[k];
@@ -77,6 +84,11 @@ struct SmoothingKernel {
     const double x = sf * second;
     const double y = (1 - sf) * (first + trend);
     return {first, x + y, trend, sf, in.param2[k]};
+  }
+  // Factors change from step to step only if they are computed.
+  bool SameLanes(const std::array<double, 5>&,
+                 const std::array<double, 5>&) const {
+    return same_factors;
   }
   template <typename T>
   void Step(std::array<T, 5>& s, T v, T) const {
@@ -92,7 +104,13 @@ struct SmoothingKernel {
 
   const SeriesWindows& in;
   WindowOutput& out;
+  const bool same_factors;
 };
+
+bool AllEqual(const double* values, size_t n) {
+  return std::all_of(values, values + n,
+                     [values](double v) { return v == values[0]; });
+}
 
 std::span<const uint32_t> StepsWithFloats(const SeriesWindows& in,
                                           WindowScratch& scratch,
@@ -107,13 +125,15 @@ std::span<const uint32_t> StepsWithFloats(const SeriesWindows& in,
 template <bool kPredicts>
 void Line(const SeriesWindows& in, WindowScratch& scratch, WindowOutput& out) {
   LineKernel kernel{in, out, kPredicts};
-  SideBySide(kernel, in).Run(StepsWithFloats(in, scratch, out));
+  SideBySide(kernel, in, scratch).Run(StepsWithFloats(in, scratch, out));
 }
 
 void DoubleExponentialSmoothing(const SeriesWindows& in, WindowScratch& scratch,
                                 WindowOutput& out) {
-  SmoothingKernel kernel{in, out};
-  SideBySide(kernel, in).Run(StepsWithFloats(in, scratch, out));
+  const size_t steps = in.grid.steps;
+  SmoothingKernel kernel{
+      in, out, AllEqual(in.param, steps) && AllEqual(in.param2, steps)};
+  SideBySide(kernel, in, scratch).Run(StepsWithFloats(in, scratch, out));
 }
 
 }  // namespace

@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "libpromql/func/function.h"
+#include "libpromql/func/lane_walk.h"
 
 namespace narthex::promql {
 
@@ -50,29 +52,44 @@ void KahanAdd(T x, T& sum, T& c) {
 //   kFields               doubles of state
 //   kPairs                pairs of lanes that fit the registers
 //   kFirst                samples that Start looks at
+//   kLanes                what it is called where registers are wider
 //   Start(k)              -> std::array<double, kFields>
 //   Step(state, v, t)     the next sample, T = double or Pair; t in ms
+//   SameLanes(a, b)       whether windows that start like this go together
 //   Finish(k, state)      hands over the result
 // Windows of fewer than kFirst samples must not be among `steps`.
 template <typename Kernel>
 class SideBySide {
  public:
-  SideBySide(Kernel& kernel, const SeriesWindows& in)
-      : kernel_(kernel), in_(in) {}
+  SideBySide(Kernel& kernel, const SeriesWindows& in, WindowScratch& scratch)
+      : kernel_(kernel), in_(in), scratch_(scratch) {}
 
   void Run(std::span<const uint32_t> steps) {
+    if (steps.empty()) return;
     size_t i = 0;
-    for (; i + kLanes <= steps.size(); i += kLanes) RunGroup(&steps[i]);
-    for (; i < steps.size(); ++i) {
-      const uint32_t k = steps[i];
-      State<double> state = kernel_.Start(k);
-      Walk(state, in_.lo[k] + Kernel::kFirst, in_.hi[k]);
-      kernel_.Finish(k, state);
+    for (const LaneWalk& walk : FindLaneWalks(Kernel::kLanes).walks) {
+      if (walk.run == nullptr) break;
+      // Of few steps narrow registers are as good.
+      while (steps.size() >= walk.lanes && steps.size() - i > kFew) {
+        // The last group overlaps the one before: results are the same twice.
+        const size_t begin = std::min(i, steps.size() - walk.lanes);
+        if (!RunWide(walk, &steps[begin])) break;
+        i = begin + walk.lanes;
+      }
+    }
+    for (; i < steps.size(); i += kNarrow) {
+      // Lanes too many do what the last one does.
+      std::array<uint32_t, kNarrow> group;
+      for (size_t l = 0; l < kNarrow; ++l) {
+        group[l] = steps[std::min(i + l, steps.size() - 1)];
+      }
+      RunGroup(group);
     }
   }
 
  private:
-  static constexpr size_t kLanes = 2 * Kernel::kPairs;
+  static constexpr size_t kNarrow = 2 * Kernel::kPairs;
+  static constexpr size_t kFew = 8;
   template <typename T>
   using State = std::array<T, Kernel::kFields>;
 
@@ -82,11 +99,60 @@ class SideBySide {
     }
   }
 
-  void RunGroup(const uint32_t* steps) {
-    std::array<State<double>, kLanes> lanes;
-    std::array<uint32_t, kLanes> at;
+  // False: not of this kind.
+  bool RunWide(const LaneWalk& walk, const uint32_t* steps) {
+    std::array<State<double>, kMaxLanes> begun;
+    std::array<uint32_t, kMaxLanes> at;
+    std::array<double, kMaxLanes * Kernel::kFields> state;
     uint32_t common = std::numeric_limits<uint32_t>::max();
-    for (size_t l = 0; l < kLanes; ++l) {
+    for (size_t l = 0; l < walk.lanes; ++l) {
+      begun[l] = kernel_.Start(steps[l]);
+      at[l] = in_.lo[steps[l]] + Kernel::kFirst;
+      common = std::min(common, in_.hi[steps[l]] - at[l]);
+      for (size_t f = 0; f < Kernel::kFields; ++f) {
+        state[f * walk.lanes + l] = begun[l][f];
+      }
+    }
+    if (!kernel_.SameLanes(begun[0], begun[walk.lanes - 1])) return false;
+    walk.run({in_.v.data(), Times(), at.data(), common}, state.data());
+    for (size_t l = 0; l < walk.lanes; ++l) {
+      State<double> lane;
+      bool finite = true;
+      for (size_t f = 0; f < Kernel::kFields; ++f) {
+        lane[f] = state[f * walk.lanes + l];
+        finite &= std::isfinite(lane[f]);
+      }
+      const uint32_t k = steps[l];
+      if (finite) {
+        Walk(lane, at[l] + common, in_.hi[k]);
+      } else {
+        lane = begun[l];
+        Walk(lane, at[l], in_.hi[k]);
+      }
+      kernel_.Finish(k, lane);
+    }
+    return true;
+  }
+
+  // Milliseconds as doubles, made once per series.
+  const double* Times() {
+    if (Kernel::kLanes != LaneKernel::kLine) return nullptr;
+    std::vector<double>& times = scratch_.more_values;
+    if (!times_made_) {
+      times.resize(in_.t.size() + kMaxLanes);
+      for (size_t i = 0; i < in_.t.size(); ++i) {
+        times[i] = static_cast<double>(in_.t[i].ms);
+      }
+      times_made_ = true;
+    }
+    return times.data();
+  }
+
+  void RunGroup(const std::array<uint32_t, kNarrow>& steps) {
+    std::array<State<double>, kNarrow> lanes;
+    std::array<uint32_t, kNarrow> at;
+    uint32_t common = std::numeric_limits<uint32_t>::max();
+    for (size_t l = 0; l < kNarrow; ++l) {
       lanes[l] = kernel_.Start(steps[l]);
       at[l] = in_.lo[steps[l]] + Kernel::kFirst;
       common = std::min(common, in_.hi[steps[l]] - at[l]);
@@ -107,10 +173,11 @@ class SideBySide {
             Pair{static_cast<double>(t[a].ms), static_cast<double>(t[b].ms)});
       }
     }
-    for (size_t l = 0; l < kLanes; ++l) {
+    for (size_t l = 0; l < kNarrow; ++l) {
       for (size_t f = 0; f < Kernel::kFields; ++f) {
         lanes[l][f] = pairs[l / 2][f][l % 2];
       }
+      if (l > 0 && steps[l] == steps[l - 1]) continue;
       Walk(lanes[l], at[l] + common, in_.hi[steps[l]]);
       kernel_.Finish(steps[l], lanes[l]);
     }
@@ -118,6 +185,8 @@ class SideBySide {
 
   Kernel& kernel_;
   const SeriesWindows& in_;
+  WindowScratch& scratch_;
+  bool times_made_ = false;
 };
 
 }  // namespace narthex::promql

@@ -63,6 +63,8 @@ Parsed ParseEntry(std::string_view file, size_t offset, HeadChunk& chunk,
   return Parsed::kChunk;
 }
 
+constexpr uint64_t kGrowth = uint64_t{1} << 20;
+
 // A file that we don't write any more.  If somebody else may (reading beside a
 // living Prometheus), its bytes are a copy instead of a mapping.
 struct SealedFile {
@@ -178,6 +180,10 @@ class Store final : public HeadChunkStore {
       return ReadEntry(ref, bytes.substr(offset), out);
     }
     if (written == nullptr) return Missing(ref);
+    if (const auto grown = MappedSoFar(number, offset); grown != nullptr) {
+      const std::string_view bytes = grown->bytes->bytes();
+      return ReadEntry(ref, bytes.substr(0, grown->end).substr(offset), out);
+    }
     std::string bytes(kHeadChunkMinTail + 1024, '\0');
     for (;;) {
       NARTHEX_ASSIGN_OR_RETURN(
@@ -241,6 +247,43 @@ class Store final : public HeadChunkStore {
   absl::Status Missing(HeadChunkRef ref) const {
     return NotFound(StrCat(JoinPath(dir_, FileName(HeadChunkFileOf(ref))), ":",
                            ref & 0xffffffff, ": no head chunk there"));
+  }
+
+  // The file that is being written, as far as it had come when it was mapped.
+  struct GrowingFile {
+    std::unique_ptr<MappedFile> bytes;
+    uint32_t number = 0;
+    uint64_t end = 0;
+  };
+
+  // A mapping that holds what is at `offset`; null: read it from the file.  It
+  // is renewed a megabyte at a time, so that what was written last, and is in
+  // nobody's long query, does not have it renewed over and over.
+  std::shared_ptr<const GrowingFile> MappedSoFar(uint32_t number,
+                                                 uint64_t offset) const {
+    {
+      absl::ReaderMutexLock lock(&growing_mu_);
+      if (growing_ != nullptr && growing_->number == number &&
+          offset < growing_->end) {
+        return growing_;
+      }
+    }
+    uint64_t end = 0;
+    {
+      absl::ReaderMutexLock lock(&mu_);
+      if (writing_ == nullptr || number != last_number_) return nullptr;
+      end = flushed_;
+    }
+    absl::MutexLock lock(&growing_mu_);
+    const uint64_t had =
+        growing_ != nullptr && growing_->number == number ? growing_->end : 0;
+    if (offset < had) return growing_;
+    if (end < had + kGrowth) return nullptr;
+    auto map = env_.Map(JoinPath(dir_, FileName(number)));
+    if (!map.ok() || (*map)->bytes().size() < end) return nullptr;
+    growing_ = std::make_shared<const GrowingFile>(
+        GrowingFile{*std::move(map), number, end});
+    return growing_;
   }
 
   absl::StatusOr<HeadChunk> ReadEntry(HeadChunkRef ref, std::string_view bytes,
@@ -421,6 +464,10 @@ class Store final : public HeadChunkStore {
   std::string buffer_ ABSL_GUARDED_BY(mu_);
   bool cut_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
+
+  mutable absl::Mutex growing_mu_;  // never taken while mu_ is held
+  mutable std::shared_ptr<const GrowingFile> growing_
+      ABSL_GUARDED_BY(growing_mu_);
 };
 
 }  // namespace

@@ -377,6 +377,8 @@ void SeriesShard::Copy(uint32_t line, TimeRange range, bool isolated,
     std::reverse(out.unwritten.begin(), out.unwritten.end());
   }
   if (series.mapped == 0) return;
+  // Nothing to look for in a long list.
+  if (hidden == 0 && MappedMax(series) < range.min.ms) return;
   UnpackMapped(MappedBytes(series), out.mapped);
   for (size_t i = out.mapped.size(); i-- > 0 && hidden != 0;) {
     leave_out(out.mapped[i].samples);
