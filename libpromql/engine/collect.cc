@@ -36,11 +36,68 @@ OperatorPtr CleanedUp(QueryScope& scope, OperatorPtr root,
       });
 }
 
+// The first eight bytes in which labels may differ, as a number: most pairs are
+// told apart by it.  `at`: the label before which all are the same.
+uint64_t SortKey(const Labels& labels, size_t at, size_t prefix) {
+  auto it = labels.begin();
+  for (; at > 0; --at) ++it;
+  uint64_t key = 0;
+  const std::string_view value = it->value;
+  for (size_t i = 0; i < 8; ++i) {
+    const size_t from = prefix + i;
+    key = key << 8 |
+          (from < value.size() ? static_cast<unsigned char>(value[from]) : 0);
+  }
+  return key;
+}
+
+// How many labels all rows begin with alike; false if the next one's name is
+// not the same in all of them.
+bool CommonLabels(const Matrix& matrix, size_t& same, size_t& prefix) {
+  same = 0;
+  const Labels& first = matrix[0].labels;
+  for (auto it = first.begin(); it != first.end(); ++it, ++same) {
+    prefix = it->value.size();
+    bool all = true;
+    for (const MatrixSeries& series : matrix) {
+      auto other = series.labels.begin();
+      for (size_t i = 0; i < same && other != series.labels.end(); ++i) ++other;
+      if (other == series.labels.end() || other->name != it->name) return false;
+      all = all && other->value == it->value;
+      size_t n = 0;
+      while (n < prefix && n < other->value.size() &&
+             other->value[n] == it->value[n]) {
+        ++n;
+      }
+      prefix = n;
+    }
+    if (!all) return true;
+  }
+  return false;
+}
+
 void SortByLabels(Matrix& matrix) {
-  std::sort(matrix.begin(), matrix.end(),
-            [](const MatrixSeries& a, const MatrixSeries& b) {
-              return a.labels < b.labels;
-            });
+  const auto less = [](const MatrixSeries& a, const MatrixSeries& b) {
+    return a.labels < b.labels;
+  };
+  if (std::is_sorted(matrix.begin(), matrix.end(), less)) return;
+  size_t same = 0, prefix = 0;
+  if (matrix.size() < 64 || !CommonLabels(matrix, same, prefix)) {
+    std::sort(matrix.begin(), matrix.end(), less);
+    return;
+  }
+  std::vector<std::pair<uint64_t, uint32_t>> order(matrix.size());
+  for (uint32_t i = 0; i < order.size(); ++i) {
+    order[i] = {SortKey(matrix[i].labels, same, prefix), i};
+  }
+  std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first < b.first;
+    return matrix[a.second].labels < matrix[b.second].labels;
+  });
+  Matrix sorted;
+  sorted.reserve(matrix.size());
+  for (const auto& [key, i] : order) sorted.push_back(std::move(matrix[i]));
+  matrix = std::move(sorted);
 }
 
 HistogramPtr Copy(const HistogramView& view) {
