@@ -8,39 +8,20 @@
 #include "benchmarks/bench.h"
 #include "benchmarks/fleet.h"
 #include "narthex/base/status.h"
-#include "narthex/model/appender.h"
 #include "narthex/tsdb/db.h"
 
 namespace narthex::bench {
-namespace {
-
-// The head is cut once it spans one and a half blocks: one sample of a series
-// of its own, untimed and outside of the block, says that the time has come.
-absl::Status MoveTimeOn(tsdb::Db& db) {
-  auto appender = db.NewAppender();
-  NARTHEX_ASSIGN_OR_RETURN(
-      const SeriesRef ref,
-      appender->Resolve(Labels{{"__name__", "narthex_bench_now"}}));
-  const Timestamp now = Timestamp(kFleetStart) + Hours(3) + Minutes(1);
-  if (AppendFloat(*appender, ref, now, 1) != Appended::kStored) {
-    return Internal("the sample that moves the time on was refused");
-  }
-  return appender->Commit();
-}
-
-}  // namespace
-
 absl::Status RunCompact(const BenchFlags& flags) {
   if (flags.dir.empty()) return InvalidArgument("-dir is missing");
   tsdb::Options options;
   options.retention = Duration(0);
   NARTHEX_ASSIGN_OR_RETURN(auto db, tsdb::Db::Open(flags.dir, options));
   const auto series = db->stats(0).series;
-  NARTHEX_RETURN_IF_ERROR(MoveTimeOn(*db));
   malloc_trim(0);
   const MemoryUse before = ReadMemoryUse();
   const double wall0 = WallSeconds(), cpu0 = ProcessCpuSeconds();
-  NARTHEX_RETURN_IF_ERROR(db->Compact());
+  NARTHEX_RETURN_IF_ERROR(
+      db->CompactHead(Timestamp(kFleetStart) + Hours(2)));
   const double wall = WallSeconds() - wall0;
   const double cpu = ProcessCpuSeconds() - cpu0;
   const MemoryUse after = ReadMemoryUse();

@@ -83,7 +83,8 @@ constexpr Flag kFlags[] = {
     {"web.max-notifications-subscribers", Kind::kIdleText, "16",
      "No notifications"},
     {"web.user-assets", Kind::kIdleText, "", "No user interface"},
-    {"web.enable-admin-api", Kind::kIdleBool, "false", "Not yet"},
+    {"web.enable-admin-api", Kind::kBool, "false",
+     "Allow deletion of series and snapshots over HTTP"},
     {"web.enable-remote-write-receiver", Kind::kIdleBool, "false", "Not yet"},
     {"web.remote-write-receiver.accepted-protobuf-messages", Kind::kIdleText,
      "", "Not yet"},
@@ -95,7 +96,8 @@ constexpr Flag kFlags[] = {
      "Prometheus Time Series Collection and Processing Server",
      "No user interface"},
     {"web.search.max-limit", Kind::kIdleText, "10000", "No search"},
-    {"storage.tsdb.retention.percentage", Kind::kRefused, "", "Not yet"},
+    {"storage.tsdb.retention.percentage", Kind::kText, "0",
+     "Share of the disk that blocks may take, in percent; 0: no limit"},
     {"storage.tsdb.max-block-chunk-segment-size", Kind::kIdleText, "0B",
      "Not yet"},
     {"storage.tsdb.allow-overlapping-compaction", Kind::kIdleBool, "true",
@@ -192,6 +194,8 @@ class Reader {
 void ReadStorage(Reader& read, ServeSettings& out) {
   tsdb::Options& storage = out.options.storage;
   storage.retention_bytes = read.Bytes("storage.tsdb.retention.size");
+  storage.retention_percent =
+      static_cast<double>(read.Number("storage.tsdb.retention.percentage", 0));
   const std::string& time = read.Text("storage.tsdb.retention.time");
   storage.retention = Duration(0);
   if (!time.empty())
@@ -372,6 +376,7 @@ absl::StatusOr<ServeSettings> ReadServeFlags(
   out.http.max_connections =
       static_cast<int>(read.Number("web.max-connections", 1));
   out.lifecycle = read.Bool("web.enable-lifecycle");
+  out.api.admin_api = read.Bool("web.enable-admin-api");
   out.api.cors_origin = read.Text("web.cors.origin");
   ReadExternalUrl(read, out);
 

@@ -21,8 +21,9 @@ constexpr size_t kMaxAnnotations = 10;  // of each kind
 
 struct Route {
   std::string_view path;
-  bool post;  // POST is welcome too
+  bool post;  // POST is welcome too, or alone
   ApiError (*handle)(Call& call);
+  bool changes = false;  // POST and PUT, nothing else
 };
 constexpr Route kRoutes[] = {
     {"/query", true, Query},
@@ -40,6 +41,9 @@ constexpr Route kRoutes[] = {
     {"/status/runtimeinfo", false, StatusRuntimeInfo},
     {"/status/tsdb", false, StatusTsdb},
     {"/status/tsdb/blocks", false, StatusTsdbBlocks},
+    {"/admin/tsdb/delete_series", true, DeleteSeries, true},
+    {"/admin/tsdb/clean_tombstones", true, CleanTombstones, true},
+    {"/admin/tsdb/snapshot", true, Snapshot, true},
 };
 constexpr Route kLabelValuesRoute = {"/label/:name/values", false, LabelValues};
 
@@ -96,6 +100,7 @@ void WriteTexts(JsonWriter& json, std::string_view key,
 }
 
 Response Answer(const Call& call, const ApiError& error) {
+  if (!error && call.data.empty()) return Response{.status = 204};
   Response response;
   JsonWriter json(response.body);
   json.BeginObject();
@@ -354,7 +359,11 @@ Response Handler::Impl::RouteApi(const Request& request, const Form& form,
     }
   }
   if (route == nullptr) return Text(404, "404 page not found\n");
-  if (!IsRead(request) && !(route->post && request.method == "POST")) {
+  if (route->changes) {
+    if (request.method != "POST" && request.method != "PUT") {
+      return WrongMethod("OPTIONS, POST, PUT");
+    }
+  } else if (!IsRead(request) && !(route->post && request.method == "POST")) {
     return WrongMethod(route->post ? "GET, HEAD, OPTIONS, POST"
                                    : "GET, HEAD, OPTIONS");
   }

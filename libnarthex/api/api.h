@@ -131,6 +131,10 @@ ApiError MetricMetadata(Call& call);
 // api_targets.cc
 ApiError Targets(Call& call);
 ApiError ScrapePools(Call& call);
+// api_admin.cc
+ApiError DeleteSeries(Call& call);
+ApiError CleanTombstones(Call& call);
+ApiError Snapshot(Call& call);
 // api_status.cc
 ApiError StatusConfig(Call& call);
 ApiError StatusFlags(Call& call);

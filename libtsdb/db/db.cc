@@ -320,6 +320,22 @@ absl::Status Db::Compact() {
   return impl_->Compact();
 }
 
+absl::Status Db::Delete(TimeRange range,
+                        std::span<const Matcher* const> matchers) {
+  return impl_->Delete(range, matchers);
+}
+absl::Status Db::CleanTombstones() { return impl_->CleanTombstones(); }
+absl::Status Db::Snapshot(const std::string& to, bool with_head) {
+  return impl_->Snapshot(to, with_head);
+}
+
+absl::Status Db::CompactHead(Timestamp end) {
+  if (impl_->options.read_only) {
+    return FailedPrecondition("the database is open read-only");
+  }
+  return impl_->CompactHeadBefore(end.ms);
+}
+
 std::vector<BlockMeta> Db::Blocks() const {
   std::vector<BlockMeta> metas;
   for (const auto& block : impl_->LoadedBlocks()) {

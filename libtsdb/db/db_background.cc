@@ -82,6 +82,17 @@ absl::Status Db::Impl::CompactHead(int64_t mint, int64_t maxt) {
   return head->Truncate(maxt);
 }
 
+absl::Status Db::Impl::CompactHeadBefore(int64_t end) {
+  absl::MutexLock compacting(&compact_mu);
+  if (closed) return FailedPrecondition("the database is closed");
+  if (!head->initialized() || head->min_time() >= end) return absl::OkStatus();
+  if (!head->WaitForAppenders(end - 1, kWaitForBatches)) {
+    return Unavailable("a batch is still open");
+  }
+  NARTHEX_RETURN_IF_ERROR(CompactHead(head->min_time(), end));
+  return Annotate(head->TruncateLog(*env, end), "WAL truncation");
+}
+
 absl::Status Db::Impl::MergeBlocks() {
   while (!stop.stopped()) {
     // The head has the highest priority.

@@ -78,12 +78,20 @@ struct Db::Impl {
   absl::Status Compact();
   absl::Status CompactHead(int64_t mint, int64_t maxt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
+  absl::Status CompactHeadBefore(int64_t end);
   absl::Status MergeBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   CompactOptions MakeCompactOptions();
   void StartTicking();
   void StopTicking();
   void ScheduleTick(Timestamp at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(tick_mu);
   void Tick(Timestamp due);
+
+  // --- db_delete.cc
+
+  absl::Status Delete(TimeRange range,
+                      std::span<const Matcher* const> matchers);
+  absl::Status CleanTombstones();
+  absl::Status Snapshot(const std::string& to, bool with_head);
 
   // --- db_admin.cc
 

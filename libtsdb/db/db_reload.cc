@@ -83,11 +83,18 @@ absl::Status Db::Impl::Reload(std::span<const std::string> changed) {
   const auto beyond_time = BlocksBeyondTime(retained, options.retention);
   gone.insert(beyond_time.begin(), beyond_time.end());
   if (!beyond_time.empty()) metrics.time_retentions.Inc();
-  if (options.retention_bytes != 0) {
+  uint64_t limit = options.retention_bytes;
+  if (options.retention_percent > 0) {
+    if (const absl::StatusOr<DiskSpace> space = env->Space(dir); space.ok()) {
+      limit = std::max<uint64_t>(
+          1, static_cast<uint64_t>(static_cast<double>(space->total) *
+                                   options.retention_percent / 100));
+    }
+  }
+  if (limit != 0) {
     const uint64_t others =
         LogBytes() + (head == nullptr ? 0 : head->ChunkFileBytes());
-    const auto beyond_size =
-        BlocksBeyondSize(retained, others, options.retention_bytes);
+    const auto beyond_size = BlocksBeyondSize(retained, others, limit);
     gone.insert(beyond_size.begin(), beyond_size.end());
     if (!beyond_size.empty()) metrics.size_retentions.Inc();
   }

@@ -42,6 +42,7 @@
 #include "narthex/base/executor.h"
 #include "narthex/base/logger.h"
 #include "narthex/base/metrics.h"
+#include "narthex/model/matcher.h"
 #include "narthex/model/appender.h"
 
 namespace narthex::tsdb {
@@ -168,6 +169,10 @@ class Head {
   absl::Status Truncate(int64_t mint);
   // Cuts the log: a checkpoint stands for its oldest two thirds.
   absl::Status TruncateLog(Env& env, int64_t mint);
+  // Deletes samples within `range` of the series that match, and logs it.
+  // Returns how many series have any.
+  absl::StatusOr<uint64_t> Delete(std::span<const Matcher* const> matchers,
+                                  TimeRange range);
   // What can't wait for the next truncation: memory that readers held, chunks
   // that the disk refused.
   void Tidy();

@@ -63,6 +63,8 @@ struct Options {
   int max_concurrent_queries = 20;
   // What /api/v1/status/runtimeinfo says is kept: "15d", "15d or 1GiB".
   std::string retention = {};
+  // /api/v1/admin/tsdb/*: deletion of series, snapshots.
+  bool admin_api = false;
   // /-/reload and /-/quit; absent ones are refused.
   std::function<absl::Status()> reload = {};
   std::function<void()> quit = {};

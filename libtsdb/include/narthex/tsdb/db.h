@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "narthex/base/time.h"
 #include "narthex/model/appender.h"
+#include "narthex/model/matcher.h"
 #include "narthex/model/querier.h"
 #include "narthex/tsdb/block.h"
 #include "narthex/tsdb/options.h"
@@ -87,6 +89,21 @@ class Db final : public Appendable, public Queryable {
   // Does now what the background would: full spans of the head become blocks,
   // blocks are merged, what is out of retention is deleted, the log cut.
   absl::Status Compact();
+
+  // Deletes the samples within `range` (closed) of the series that match all of
+  // the matchers: nobody sees them any more.  They leave the disk with the next
+  // compaction of their block, or by CleanTombstones.  Logged when it returns.
+  absl::Status Delete(TimeRange range, std::span<const Matcher* const> matchers);
+  // Writes anew every block that has deleted samples, without them.
+  absl::Status CleanTombstones();
+  // A copy of the blocks below the directory `to`, by hard links where the files
+  // can't change, and of the head as a block of its own if `with_head`.  `to`
+  // is on the same file system.
+  absl::Status Snapshot(const std::string& to, bool with_head = true);
+
+  // What the head has before `end` becomes a block now, full or not, and leaves
+  // the head.  Samples before `end` are refused from then on.
+  absl::Status CompactHead(Timestamp end);
 
   // Of the blocks, ascending by time.
   std::vector<BlockMeta> Blocks() const;

@@ -35,6 +35,10 @@ struct Options {
   // 0: no limit.
   uint64_t retention_bytes = 0;
 
+  // The same as a share of the file system that the directory lies on, 0..100
+  // percent; overrides retention_bytes.  0: no limit.
+  double retention_percent = 0;
+
   // --- Blocks.
 
   // Span of one block cut from the head, 1 ms or more.  The head is cut once it
