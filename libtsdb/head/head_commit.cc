@@ -220,6 +220,7 @@ void Head::StoreShard(HeadAppender& batch, const BatchPart& part,
     return LineOf(part.slots[order == nullptr ? k : order[k]]);
   };
   const bool one_time = part.times.empty();
+  if (one_time) shard.BeginBatch(part.at.ms);
   for (size_t k = 0; k < n; ++k) {
     if (k + kPrefetchLine < n) {
       __builtin_prefetch(&shard.Line(line_of(k + kPrefetchLine)), 1);
@@ -241,6 +242,7 @@ void Head::StoreShard(HeadAppender& batch, const BatchPart& part,
       batch.Count(now);
     }
   }
+  shard.EndBatch();
 }
 
 template <typename Rows>

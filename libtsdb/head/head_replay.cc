@@ -266,6 +266,8 @@ class Head::Replayer {
     }
     head_.by_id_.FindAll(rows_.refs, head_.base_, slots_.data());
     int64_t least = kMaxMillis, greatest = kMinMillis;
+    bool one_time = true;
+    for (size_t i = 1; i < n; ++i) one_time &= rows_.times[i] == rows_.times[0];
     for (size_t i = 0; i < n;) {
       const int64_t t = rows_.times[i].ms;
       if (segment_ != nullptr) {
@@ -284,6 +286,7 @@ class Head::Replayer {
       const uint32_t number = ShardOf(slots_[i]);
       SeriesShard& shard = head_.shards_[number];
       absl::MutexLock lock(&shard.mu);
+      if (one_time) shard.BeginBatch(t);
       // As many as follow in the same shard.
       for (; i < n && slots_[i] != kNoSlot && ShardOf(slots_[i]) == number;
            ++i) {
@@ -310,6 +313,7 @@ class Head::Replayer {
           greatest = std::max(greatest, time);
         }
       }
+      shard.EndBatch();
     }
     if (least <= greatest) head_.UpdateTimes(least, greatest);
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/head/open_chunk.h"
 #include "narthex/base/coding.h"
 #include "narthex/base/status.h"
 
@@ -52,6 +53,7 @@ absl::Status ReadUnwritten(UnwrittenChunk& chunk, TimeRange range,
                     chunk.samples, range, out);
 }
 absl::Status ReadOpen(SeriesCopy& copy, TimeRange range, SampleColumns& out) {
+  if (!copy.open_times.empty()) return OpenChunk::Read(copy, range, out);
   return DecodeSome(copy.open_encoding, copy.open.data(), copy.open.size(),
                     copy.open_samples, range, out);
 }
@@ -250,7 +252,7 @@ absl::StatusOr<bool> HeadSource::ReadLatest(const SeriesEntry& entry,
         (!isolated_ || shard.Hidden(series, watermark_) == 0) &&
         Deleted(entry.id) == nullptr) {
       out.t = series.last_t;
-      out.histogram = series.codec != 0;
+      out.histogram = IsHistogram(series.codec);
       out.v = out.histogram ? 0 : std::bit_cast<double>(series.last_v);
       return true;
     }
@@ -301,6 +303,7 @@ absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
                                      out));
   }
   if (copy.open_samples != 0) {
+    OpenChunk::MakeXor(copy);
     NARTHEX_RETURN_IF_ERROR(AddChunk(std::move(copy.open), copy.open_encoding,
                                      copy.open_samples, copy.open_min_t,
                                      copy.open_max_t, out));

@@ -89,17 +89,17 @@ void SeriesShard::SetNextAt(HotSeries& series, int64_t at) {
 bool SeriesShard::Store(uint32_t line, int64_t t, uint64_t v,
                         const StoreRules& rules, StoreCounts& counts) {
   HotSeries& series = Line(line);
-  if (series.codec != 0 && v == kStaleNaNBits) [[unlikely]] {
+  if (v == kStaleNaNBits && IsHistogram(series.codec)) [[unlikely]] {
     return StoreStale(line, t, rules, counts);
   }
   if (series.samples == 0) {
     if (series.mapped != 0 && MappedMax(series) >= t) return false;
-    BeginChunk(series, t, rules);
+    BeginChunk(series, t, 0, rules);
     ++counts.chunks;
   } else {
     if (series.last_t >= t) return false;
     bool cut = (series.xor_bits + size_t{7}) / 8 > kMaxChunkBytesBeforeAppend ||
-               series.codec != 0;
+               IsHistogram(series.codec);
     if (!cut) {
       if (series.samples == rules.samples_per_chunk / kPlanPart) {
         SetNextAt(series, PredictChunkEnd(series.chunk_min_t, series.last_t,
@@ -109,8 +109,9 @@ bool SeriesShard::Store(uint32_t line, int64_t t, uint64_t v,
           t >= NextAt(series) || series.samples >= 2 * rules.samples_per_chunk;
     }
     if (cut) {
+      const uint32_t group = series.ts_group;
       CutOpenChunk(line, rules);
-      BeginChunk(series, t, rules);
+      BeginChunk(series, t, group, rules);
       ++counts.chunks;
     }
   }
@@ -119,10 +120,25 @@ bool SeriesShard::Store(uint32_t line, int64_t t, uint64_t v,
   return true;
 }
 
-void SeriesShard::BeginChunk(HotSeries& series, int64_t t,
+void SeriesShard::BeginChunk(HotSeries& series, int64_t t, uint32_t group,
                              const StoreRules& rules) {
-  OpenChunk::Begin(*this, series, t);
+  OpenChunk::Begin(*this, series, t, GroupFor(t, group));
   SetNextAt(series, ChunkRangeEnd(t, rules.chunk_range));
+}
+
+uint32_t SeriesShard::GroupFor(int64_t t, uint32_t group) {
+  if (!in_batch_ || t != batch_t_) return 0;
+  if (batch_group_ != 0 && groups_.at(batch_group_).joinable()) {
+    return batch_group_;
+  }
+  if (group != 0) {
+    TimeGroup& before = groups_.at(group);
+    if (before.chunks() != 0 && before.joinable() && before.back() <= t) {
+      if (before.back() < t) before.Extend(t);
+      return batch_group_ = group;
+    }
+  }
+  return batch_group_ = groups_.Open(t);
 }
 
 // The line says what the last commit added.  What an earlier one added is kept
@@ -162,7 +178,7 @@ void SeriesShard::CutOpenChunk(uint32_t line, const StoreRules& rules) {
   full.min_t = series.chunk_min_t;
   full.max_t = series.last_t;
   full.samples = series.samples;
-  if (series.codec == 0) {
+  if (!IsHistogram(series.codec)) {
     PutAway(line, full, OpenChunk::Seal(*this, series), rules);
   } else {
     const OpenHistogram& open = *Cold(series).histogram;
@@ -345,6 +361,7 @@ void SeriesShard::Copy(uint32_t line, TimeRange range, bool isolated,
   out.mapped.clear();
   out.unwritten.clear();
   out.open.clear();
+  out.open_times.clear();
   out.open_samples = 0;
   out.has_last = series.samples != 0 && hidden == 0;
   out.last_t = series.last_t;
@@ -352,10 +369,7 @@ void SeriesShard::Copy(uint32_t line, TimeRange range, bool isolated,
 
   if (series.samples > hidden &&
       range.Overlaps({series.chunk_min_t, series.last_t})) {
-    out.open_encoding = OpenChunk::Copy(*this, series, out.open);
-    out.open_samples = series.samples - hidden;
-    out.open_min_t = series.chunk_min_t;
-    out.open_max_t = series.last_t;
+    OpenChunk::Copy(*this, series, series.samples - hidden, out);
   }
   hidden -= std::min<uint32_t>(hidden, series.samples);
   // Samples are left out from the last one back, whatever the range.
@@ -442,7 +456,8 @@ void SeriesShard::Settle(uint32_t line, uint64_t floor) {
   if (series.since_epoch == 0) cold.boundaries = {};
   if (cold.boundaries.empty() && cold.unwritten.empty() &&
       cold.histogram == nullptr && series.mapped != kEscape &&
-      series.next_at != kEscape && series.t_delta != kEscape &&
+      series.next_at != kEscape &&
+      (series.t_delta != kEscape || series.ts_group != 0) &&
       series.since_epoch != 255) {
     cold = ColdSeries();
     free_cold_.push_back(series.cold);
@@ -464,7 +479,7 @@ void SeriesShard::Pack() {
 size_t SeriesShard::line_bytes() const {
   size_t n = pages_.size() * kPageSize * sizeof(HotSeries);
   n += ids_.capacity() * sizeof(SeriesId) + free_.capacity() * sizeof(uint32_t);
-  n += cold_.capacity() * sizeof(ColdSeries);
+  n += cold_.capacity() * sizeof(ColdSeries) + groups_.memory_bytes();
   for (const ColdSeries& cold : cold_) {
     n += cold.boundaries.capacity() * sizeof(ColdSeries::Boundary) +
          cold.mapped.capacity();

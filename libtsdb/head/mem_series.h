@@ -21,8 +21,10 @@
 #include "libtsdb/chunk/head_chunk_file.h"
 #include "libtsdb/head/head_symbols.h"
 #include "libtsdb/head/open_histogram.h"
+#include "libtsdb/head/open_values.h"
 #include "libtsdb/head/series_map.h"
 #include "libtsdb/head/slab.h"
+#include "libtsdb/head/time_group.h"
 #include "narthex/base/time.h"
 #include "narthex/model/appender.h"
 
@@ -35,10 +37,13 @@ struct alignas(64) HotSeries {
   uint64_t last_v = 0;      // bits
   int64_t chunk_min_t = 0;  // of the open chunk
   uint32_t next_at = 0;     // its planned end, ms after chunk_min_t; kEscape
-  uint32_t t_delta = 0;     // between its last two samples; kEscape: cold
-  SlabHandle chunk = 0;     // its bytes; 0: none
-  uint32_t ts_group = 0;    // 0: times are in the chunk's own bytes
-  SlabHandle mapped = 0;    // packed list of full chunks; kEscape: cold
+  // Without a group: ms between its last two samples; kEscape: cold.  With
+  // one: where the open chunk begins in it, and above 16 bits the length of its
+  // values in bits.
+  uint32_t t_delta = 0;
+  SlabHandle chunk = 0;   // its bytes; 0: none
+  uint32_t ts_group = 0;  // TimeGroups; 0: times are in the chunk's own bytes
+  SlabHandle mapped = 0;  // packed list of full chunks; kEscape: cold
   RowHandle labels = 0;
   uint32_t cold = 0;      // 0: none
   uint32_t epoch = 0;     // of the last commit that touched it, mod 2^32
@@ -111,8 +116,13 @@ struct SeriesCopy {
   // Ascending; `samples` is what the reader may see of each.
   std::vector<MappedChunk> mapped = {};
   std::vector<UnwrittenChunk> unwritten = {};
-  std::string open = {};  // a whole chunk
+  // The open chunk, whole; of a codec with shared times its values alone, with
+  // as many times as the reader may see samples.  See OpenChunk::Read.
+  std::string open = {};
   ChunkEncoding open_encoding = ChunkEncoding::kXor;
+  OpenCodec open_codec = OpenCodec::kXorFull;
+  std::vector<int64_t> open_times = {};
+  uint64_t open_last_v = 0;
   uint32_t open_samples = 0;
   int64_t open_min_t = 0, open_max_t = 0;
   // The newest sample, if the reader may see it.
@@ -127,8 +137,9 @@ inline Appended Accepts(const HotSeries& series, int64_t t, uint64_t v,
   if (t >= min_valid) {
     if (series.samples == 0 || t > series.last_t) return Appended::kStored;
     if (t == series.last_t) {
-      return v == series.last_v && series.codec == 0 ? Appended::kStored
-                                                     : Appended::kDuplicate;
+      return v == series.last_v && !IsHistogram(series.codec)
+                 ? Appended::kStored
+                 : Appended::kDuplicate;
     }
     return Appended::kOutOfOrder;
   }
@@ -173,11 +184,22 @@ class SeriesShard {
   ABSL_ATTRIBUTE_ALWAYS_INLINE void PrefetchChunk(const HotSeries& series) const
       ABSL_SHARED_LOCKS_REQUIRED(mu) {
     if (series.chunk != 0) {
-      __builtin_prefetch(slab_.Data(series.chunk) + series.xor_bits / 8, 1);
+      const uint32_t bits =
+          series.ts_group == 0 ? series.xor_bits : series.t_delta >> 16;
+      __builtin_prefetch(slab_.Data(series.chunk) + bits / 8, 1);
     }
   }
 
   // --- Writing.
+
+  // What follows, up to EndBatch, are samples of one batch that all have the
+  // time `t`: chunks that they begin share it.
+  void BeginBatch(int64_t t) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    batch_t_ = t;
+    batch_group_ = 0;
+    in_batch_ = true;
+  }
+  void EndBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { in_batch_ = false; }
 
   // Stores a sample that Accepts() let pass; false if the series has it or a
   // later one already.  Cuts and writes away chunks by Prometheus's rules (A5).
@@ -268,7 +290,12 @@ class SeriesShard {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   void Touch(HotSeries& series, const StoreRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
-  void BeginChunk(HotSeries& series, int64_t t, const StoreRules& rules)
+  // `group`: what its last chunk shared.
+  void BeginChunk(HotSeries& series, int64_t t, uint32_t group,
+                  const StoreRules& rules) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // The group for a chunk that begins at `t`; 0: it had better have its own
+  // times.
+  uint32_t GroupFor(int64_t t, uint32_t group)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   void BeginHistogram(HotSeries& series, uint8_t codec, int64_t t,
                       const StoreRules& rules)
@@ -288,6 +315,12 @@ class SeriesShard {
   std::vector<SeriesId> ids_ ABSL_GUARDED_BY(mu);
   std::vector<uint32_t> free_ ABSL_GUARDED_BY(mu);
   Slab slab_ ABSL_GUARDED_BY(mu);
+  TimeGroups groups_ ABSL_GUARDED_BY(mu);
+  // The time that all samples of the batch have, and the group that has it.
+  int64_t batch_t_ ABSL_GUARDED_BY(mu) = 0;
+  uint32_t batch_group_ ABSL_GUARDED_BY(mu) = 0;
+  bool in_batch_ ABSL_GUARDED_BY(mu) = false;
+  std::string sealed_ ABSL_GUARDED_BY(mu);            // OpenChunk::Seal's
   std::vector<ColdSeries> cold_ ABSL_GUARDED_BY(mu);  // [0] is unused
   std::vector<uint32_t> free_cold_ ABSL_GUARDED_BY(mu);
   bool refused_ ABSL_GUARDED_BY(mu) = false;

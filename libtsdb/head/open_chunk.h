@@ -1,11 +1,14 @@
 // The chunk that a series is writing: the one place that knows how its samples
-// lie in memory.  Whatever the codec, the line keeps `lead`, `trail` and
-// `xor_bits` as the XOR chunk of the same samples has them, because the rule
-// for cutting chunks asks how long that would be.
+// lie in memory.  Whatever the codec (open_values.h), the line keeps `lead`,
+// `trail` and `xor_bits` as the XOR chunk of the same samples has them, because
+// the rule for cutting chunks asks how long that would be; and what leaves the
+// head is that XOR chunk, byte for byte.
 //
-// kXorFull: the bytes are the XOR chunk's own, but for the count in front,
-// which the line holds and which is filled in when the bytes leave.  The two
-// codecs of histograms: the chunk is in the cold part (open_histogram.h).
+// A chunk that a batch of one time begins shares its times with the others of
+// the batch and starts as `constant`; it moves up from codec to codec as its
+// values ask for, never down.  A sample that does not come with its group's
+// next time, or a stale marker, makes it an XOR chunk (kXorFull) whose bytes
+// are the final ones, but for the count in front, which the line holds.
 // Protected by the shard's lock.
 
 #pragma once
@@ -14,43 +17,70 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "libtsdb/head/mem_series.h"
+#include "libtsdb/head/open_values.h"
+#include "narthex/model/columns.h"
 
 namespace narthex::tsdb {
 
-enum class OpenCodec : uint8_t {
-  kXorFull = 0,
-  kHistogram = 1,
-  kFloatHistogram = 2
-};
-
 class OpenChunk {
  public:
-  // Makes ready for the first sample.  There is no open chunk.
-  static void Begin(SeriesShard& shard, HotSeries& series, int64_t t)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  // Makes ready for the first sample.  There is no open chunk.  `group`: its
+  // last time is `t`; 0: none.
+  static void Begin(SeriesShard& shard, HotSeries& series, int64_t t,
+                    uint32_t group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
   // Adds a sample later than the last one.  false: no memory for it (2^27 open
-  // chunks of the same size), nothing changed.
+  // chunks of the same size), no sample added.
   static bool Append(SeriesShard& shard, HotSeries& series, int64_t t,
                      uint64_t v) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
   // The chunk of floats; lives until the next change of the shard.
   static std::string_view Seal(SeriesShard& shard, HotSeries& series)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
-  // The chunk, whatever its codec, as a copy.
-  static ChunkEncoding Copy(const SeriesShard& shard, const HotSeries& series,
-                            std::string& out)
+  // The chunk, whatever its codec, for a reader of its first `samples`.
+  static void Copy(const SeriesShard& shard, const HotSeries& series,
+                   uint32_t samples, SeriesCopy& out)
       ABSL_SHARED_LOCKS_REQUIRED(shard.mu);
   static void Drop(SeriesShard& shard, HotSeries& series)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
 
+  // --- Of a copy, without the lock.
+
+  // Appends the samples in `range`; the copy has times.
+  static absl::Status Read(const SeriesCopy& copy, TimeRange range,
+                           SampleColumns& out);
+  // Makes a copy that has times an XOR chunk of the samples that the reader
+  // may see; does nothing to any other.
+  static void MakeXor(SeriesCopy& copy);
+
  private:
-  static bool AppendSlow(SeriesShard& shard, HotSeries& series, int64_t t,
+  // Codecs with shared times.  false: the sample does not go with them, or no
+  // memory; nothing changed.
+  static bool AppendShared(SeriesShard& shard, HotSeries& series, int64_t t,
+                           uint64_t v) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  static bool PutShared(SeriesShard& shard, HotSeries& series, uint64_t v)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  static bool Recode(SeriesShard& shard, HotSeries& series, OpenCodec codec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  static void Unshare(SeriesShard& shard, const HotSeries& series)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  // To kXorFull.  false: no memory.
+  static bool LeaveGroup(SeriesShard& shard, HotSeries& series)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  static std::string_view ValueBytes(const SeriesShard& shard,
+                                     const HotSeries& series)
+      ABSL_SHARED_LOCKS_REQUIRED(shard.mu);
+  static bool AppendFull(SeriesShard& shard, HotSeries& series, int64_t t,
                          uint64_t v, uint64_t t_delta)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
 };
 
 inline bool OpenChunk::Append(SeriesShard& shard, HotSeries& series, int64_t t,
                               uint64_t v) {
+  if (series.ts_group != 0) {
+    if (AppendShared(shard, series, t, v)) return true;
+    if (!LeaveGroup(shard, series)) return false;
+  }
   const uint64_t t_delta =
       static_cast<uint64_t>(t) - static_cast<uint64_t>(series.last_t);
   const uint32_t in_byte = series.xor_bits % 8;
@@ -62,7 +92,7 @@ inline bool OpenChunk::Append(SeriesShard& shard, HotSeries& series, int64_t t,
     ++series.samples;
     return true;
   }
-  return AppendSlow(shard, series, t, v, t_delta);
+  return AppendFull(shard, series, t, v, t_delta);
 }
 
 }  // namespace narthex::tsdb

@@ -1,0 +1,118 @@
+#include "libtsdb/head/open_values.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace narthex::tsdb {
+namespace {
+
+// Larger ones are not told from their neighbours.
+constexpr double kMaxInteger = 9007199254740992.0;  // 2^53
+// Steps that take more than this many ones in front (25 bits and the prefix)
+// are no shorter than XOR's.
+constexpr uint32_t kMaxOnes = 6;
+
+// The value as a whole number of units; decoding it gives the same bits.
+bool AsUnits(OpenCodec codec, uint64_t bits, int64_t& out) {
+  const double v = std::bit_cast<double>(bits);
+  if (codec == OpenCodec::kInteger) {
+    if (!(std::fabs(v) <= kMaxInteger)) return false;
+    out = static_cast<int64_t>(v);
+    return std::bit_cast<uint64_t>(static_cast<double>(out)) == bits;
+  }
+  if (!(std::fabs(v) <= kMaxInteger / 1024)) return false;
+  out = std::llround(v * 100);
+  return std::bit_cast<uint64_t>(static_cast<double>(out) / 100) == bits;
+}
+
+uint64_t OfUnits(OpenCodec codec, int64_t units) {
+  const double v = static_cast<double>(units);
+  return std::bit_cast<uint64_t>(codec == OpenCodec::kInteger ? v : v / 100);
+}
+
+// Ones in front of the varbit code of `x`.
+uint32_t OnesFor(int64_t x) {
+  if (x == 0) return 0;
+  uint32_t ones = 1;
+  while (ones <= kMaxOnes) {
+    const int64_t limit = int64_t{1} << (kVarbitBits[ones] - 1);
+    if (-limit < x && x <= limit) break;
+    ++ones;
+  }
+  return ones;
+}
+
+}  // namespace
+
+OpenCodec CodecFor(OpenCodec least, uint64_t before, uint64_t v) {
+  for (const OpenCodec codec : {OpenCodec::kInteger, OpenCodec::kDecimal2}) {
+    int64_t from, to;
+    if (codec >= least && AsUnits(codec, before, from) &&
+        AsUnits(codec, v, to) && OnesFor(to - from) <= kMaxOnes) {
+      return codec;
+    }
+  }
+  return OpenCodec::kXorValues;
+}
+
+bool PutValue(OpenCodec codec, char* p, uint32_t& pos, XorValueState& window,
+              uint64_t before, uint64_t v) {
+  if (codec == OpenCodec::kXorValues) {
+    pos = XorPutValue(p, pos, window, v);
+    return true;
+  }
+  int64_t from, to;
+  if (!AsUnits(codec, before, from) || !AsUnits(codec, v, to)) return false;
+  const int64_t step = to - from;
+  const uint32_t ones = OnesFor(step);
+  if (ones > kMaxOnes) return false;
+  if (ones == 0) {
+    pos = PutBits(p, pos, 0, 1);
+    return true;
+  }
+  const uint32_t n = kVarbitBits[ones];
+  const uint64_t prefix = (uint64_t{1} << (ones + 1)) - 2;
+  const uint64_t low = static_cast<uint64_t>(step) & ((uint64_t{1} << n) - 1);
+  pos = PutBits(p, pos, prefix << n | low, ones + 1 + n);
+  return true;
+}
+
+void DecodeValues(OpenCodec codec, std::string_view bytes, uint64_t last,
+                  std::span<uint64_t> out) {
+  if (codec == OpenCodec::kConstant) {
+    std::fill(out.begin(), out.end(), last);
+    return;
+  }
+  BitReader in(bytes);
+  uint64_t v = in.BitsWide(64);
+  out[0] = v;
+  if (codec == OpenCodec::kXorValues) {
+    uint32_t trail = 0, n = 0;
+    for (size_t i = 1; i < out.size(); ++i) {
+      if (in.Bit()) {
+        if (in.Bit()) {
+          const auto lead = static_cast<uint32_t>(in.Bits(5));
+          n = static_cast<uint32_t>(in.Bits(6));
+          if (n == 0) n = 64;
+          trail = 64 - lead - n;
+        }
+        v ^= in.BitsWide(n) << trail;
+      }
+      out[i] = v;
+    }
+    return;
+  }
+  int64_t units = 0;
+  AsUnits(codec, v, units);
+  for (size_t i = 1; i < out.size(); ++i) {
+    const int64_t step = in.Varbit();
+    if (step != 0) {
+      units += step;
+      v = OfUnits(codec, units);
+    }
+    out[i] = v;
+  }
+}
+
+}  // namespace narthex::tsdb
