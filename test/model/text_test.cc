@@ -64,11 +64,12 @@ TEST_CASE("floats are read as Go reads them") {
   CHECK(read("1e-400") == 0);
   CHECK(read("0.0000000000000000000001e420") == INFINITY);
   CHECK(read("5e-324") == std::numeric_limits<double>::denorm_min());
+  CHECK(read("1_23.50_0_0e+1_2") == 123.5e12);
   CHECK(std::signbit(read("-0")));
   for (const char* bad :
-       {"",     "+",    "-",      ".",  "1e",     "1e+", "1_0",
-        "0x1",  "0xp1", "0x1p",   "1 ", " 1",     "--1", "+-1",
-        "infi", "+nan", "nan(1)", "1f", "0x-1p1", "e5",  "1.2.3"}) {
+       {"",       "+",    "-",      ".",  "1e",    "1e+", "1_",   "0x1",
+        "0xp1",   "0x1p", "1 ",     " 1", "--1",   "+-1", "infi", "+nan",
+        "nan(1)", "1f",   "0x-1p1", "e5", "1.2.3", "_1",  "1__0"}) {
     double v = 0;
     INFO(bad);
     CHECK(!ParseGoFloat(bad, v));
