@@ -47,6 +47,8 @@ OperatorPtr BuildCall(const CallNode& node, QueryScope& scope) {
     case FunctionId::kHistogramQuantiles:
     case FunctionId::kHistogramFraction:
       return NewHistogramFunction(node, scope, std::move(inputs));
+    case FunctionId::kInfo:
+      return NewInfo(node, scope, std::move(inputs[0]));
     case FunctionId::kHistogramCount:
     case FunctionId::kHistogramSum:
     case FunctionId::kHistogramAvg:

@@ -21,6 +21,7 @@ SampleSourcePtr BuildSource(const PlanNode& node, QueryScope& scope);
 
 OperatorPtr NewConstant(const NumberNode& node, QueryScope& scope);
 OperatorPtr NewScanInstant(const ScanNode& node, QueryScope& scope);
+OperatorPtr NewScanSmoothed(const ScanNode& node, QueryScope& scope);
 SampleSourcePtr NewReadSource(const ReadNode& node, QueryScope& scope);
 SampleSourcePtr NewSubquerySource(const SubqueryNode& node, OperatorPtr input);
 // `params`: the scalar arguments, in order.
@@ -43,6 +44,7 @@ OperatorPtr NewLabelFunction(const CallNode& node, QueryScope& scope,
 OperatorPtr NewSort(const CallNode& node, QueryScope& scope, OperatorPtr input);
 OperatorPtr NewHistogramFunction(const CallNode& node, QueryScope& scope,
                                  std::vector<OperatorPtr> inputs);
+OperatorPtr NewInfo(const CallNode& node, QueryScope& scope, OperatorPtr input);
 // histogram_count and its like.
 OperatorPtr NewHistogramMap(const CallNode& node, QueryScope& scope,
                             OperatorPtr input);

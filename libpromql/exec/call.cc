@@ -22,6 +22,8 @@ class MapCall final : public Operator {
       : Operator(scope),
         node_(node),
         map_(FindMapFunction(node.id)),
+        shows_start_times_(scope.options().start_timestamps &&
+                           node.inputs[0]->kind == NodeKind::kScan),
         inputs_(std::move(inputs)) {}
 
   absl::StatusOr<SeriesRows> Series() override {
@@ -59,6 +61,11 @@ class MapCall final : public Operator {
       StampRow(out, row);
       return;
     }
+    if (node_.id == FunctionId::kStartTimestamp) {
+      // The scan has put them, if anybody knows them.
+      if (!shows_start_times_) ForgetRow(out, row);
+      return;
+    }
     out.DropHistograms(row);
     if (out.Empty(row)) return;
     double* const v = out.values(row);
@@ -94,6 +101,11 @@ class MapCall final : public Operator {
     }
   }
 
+  static void ForgetRow(ColumnBlock& out, size_t row) {
+    std::fill_n(out.present(row), out.words(), uint64_t{0});
+    out.histograms(row).Clear();
+  }
+
   // Of a bare selector the scan has put the samples' times; of all else it is
   // the time of the step.
   void StampRow(ColumnBlock& out, size_t row) const {
@@ -107,6 +119,7 @@ class MapCall final : public Operator {
 
   const CallNode& node_;
   const MapFunction map_;
+  const bool shows_start_times_;
   std::vector<OperatorPtr> inputs_;
   std::vector<std::vector<double>> params_;
   SeriesRows rows_;
@@ -254,6 +267,7 @@ OperatorPtr NewCall(const CallNode& node, QueryScope& scope,
     case FunctionId::kClampMin:
     case FunctionId::kClampMax:
     case FunctionId::kTimestamp:
+    case FunctionId::kStartTimestamp:
       break;
     default:
       if (FindMapFunction(node.id) == nullptr) {

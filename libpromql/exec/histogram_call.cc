@@ -419,10 +419,17 @@ class HistogramMap final : public Operator {
 
 OperatorPtr NewHistogramFunction(const CallNode& node, QueryScope& scope,
                                  std::vector<OperatorPtr> inputs) {
+  OperatorPtr call =
+      std::make_unique<HistogramCall>(node, scope, std::move(inputs));
+  if (node.id == FunctionId::kHistogramQuantiles) {
+    // The quantile's label may have hidden what told two histograms apart.
+    call = NewRelabeled(scope, std::move(call), node.grid,
+                        [](SeriesRows rows) -> absl::StatusOr<RelabeledRows> {
+                          return RelabeledRows{rows, false};
+                        });
+  }
   // Names go behind: what are the buckets of one histogram depends on them.
-  return NewNameDropped(
-      scope, std::make_unique<HistogramCall>(node, scope, std::move(inputs)),
-      node.grid);
+  return NewNameDropped(scope, std::move(call), node.grid);
 }
 
 OperatorPtr NewHistogramMap(const CallNode& node, QueryScope& scope,

@@ -23,9 +23,6 @@ class ScanInstant final : public Operator {
         ends_(node.grid, node.shift) {}
 
   absl::StatusOr<SeriesRows> Series() override {
-    if (node_.selector.smoothed) {
-      return Unimplemented("smoothed instant selectors are not implemented");
-    }
     if (node_.grid.steps == 0) return SeriesRows();
     NARTHEX_ASSIGN_OR_RETURN(rows_, selection_.Select());
     return rows_;
@@ -59,7 +56,7 @@ class ScanInstant final : public Operator {
 
   absl::Status ScanRow(ColumnBlock& out, size_t row, WorkerScratch& scratch) {
     const size_t i = out.first() + row;
-    if (node_.grid.steps == 1 && !selection_.shared()) {
+    if (node_.grid.steps == 1 && !selection_.shared() && !node_.start_times) {
       LatestSample latest;
       NARTHEX_ASSIGN_OR_RETURN(const bool found,
                                selection_.set().ReadLatest(
@@ -87,8 +84,15 @@ class ScanInstant final : public Operator {
     SetBit(out.present(row), k);
   }
 
+  // What is shown of a float: its value, its time or its start time.
+  double Shown(const SampleView& view, size_t i) const {
+    if (node_.sample_times) return static_cast<double>(view.t[i].ms) / 1000;
+    if (!node_.start_times) return view.v[i];
+    return view.st.empty() ? 0 : static_cast<double>(view.st[i].ms) / 1000;
+  }
+
   void ScanFloats(const SampleView& view, ColumnBlock& out, size_t row) {
-    if (node_.sample_times) {
+    if (node_.sample_times || node_.start_times) {
       ScanFloatsAs<true>(view, out, row);
     } else {
       ScanFloatsAs<false>(view, out, row);
@@ -113,7 +117,7 @@ class ScanInstant final : public Operator {
         const double last = v[next - 1];
         const bool seen =
             t[next - 1].ms > SaturatingSub(at, lookback_) && !IsStale(last);
-        values[k] = kTimes ? static_cast<double>(t[next - 1].ms) / 1000 : last;
+        values[k] = kTimes ? Shown(view, next - 1) : last;
         word |= uint64_t{seen} << (k - begin);
       }
       present[begin / 64] = word;
@@ -134,7 +138,8 @@ class ScanInstant final : public Operator {
       if (is_float) {
         const double v = view.v[next - 1];
         if (view.t[next - 1].ms > before && !IsStale(v)) {
-          Set(out, row, k, view.t[next - 1], v);
+          out.values(row)[k] = Shown(view, next - 1);
+          SetBit(out.present(row), k);
         }
         continue;
       }
@@ -142,8 +147,11 @@ class ScanInstant final : public Operator {
           IsStale(points[next_h - 1].sum)) {
         continue;
       }
-      if (node_.sample_times) {
-        Set(out, row, k, points[next_h - 1].t, 0);
+      if (node_.sample_times || node_.start_times) {
+        const auto& point = points[next_h - 1];
+        const Timestamp shown = node_.sample_times ? point.t : point.st;
+        out.values(row)[k] = static_cast<double>(shown.ms) / 1000;
+        SetBit(out.present(row), k);
         continue;
       }
       if (last == next_h - 1) {
@@ -169,6 +177,10 @@ class ScanInstant final : public Operator {
 }  // namespace
 
 OperatorPtr NewScanInstant(const ScanNode& node, QueryScope& scope) {
+  // Times are those of samples even so.
+  if (node.selector.smoothed && !node.sample_times && !node.start_times) {
+    return NewScanSmoothed(node, scope);
+  }
   return std::make_unique<ScanInstant>(node, scope);
 }
 

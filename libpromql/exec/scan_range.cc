@@ -205,7 +205,10 @@ class ScanRange final : public Operator {
     windows.anchored = range_.anchored();
     windows.smoothed = range_.smoothed();
     windows.start_times = uses_start_times_;
-    if (uses_start_times_ && !view.st.empty()) windows.st = view.st.data();
+    if (uses_start_times_ && std::any_of(view.st.begin(), view.st.end(),
+                                         [](Timestamp st) { return st.ms; })) {
+      windows.st = view.st.data();
+    }
     if (!param_values_.empty()) windows.param = param_values_[0].data();
     if (param_values_.size() > 1) windows.param2 = param_values_[1].data();
     if (node_.id == FunctionId::kDoubleExponentialSmoothing) {

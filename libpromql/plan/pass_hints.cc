@@ -51,9 +51,14 @@ class Settler {
         return;
       }
       case NodeKind::kWindow:
-      case NodeKind::kCall:
-        above = static_cast<CallNode&>(node).call.function->name;
+      case NodeKind::kCall: {
+        auto& call = static_cast<CallNode&>(node);
+        above = call.call.function->name;
+        if (call.id == FunctionId::kInfo && grid.steps > 0) {
+          Widen(plan_.more_data, grid, call.info_shift, options_.lookback.ms);
+        }
         break;
+      }
       case NodeKind::kAggregate:
         above = Text(static_cast<AggregateNode&>(node).aggregate.op);
         break;
@@ -84,6 +89,15 @@ class Settler {
           static_cast<size_t>(SaturatingSub(end, inner.start) / inner.step) + 1;
     }
     return inner;
+  }
+
+  static void Widen(TimeRange& range, const StepGrid& grid,
+                    const TimeShift& shift, int64_t behind) {
+    const int64_t first = shift.Apply(grid.start);
+    const int64_t last = shift.Apply(grid.At(grid.steps - 1));
+    range.min = std::min(
+        range.min, Timestamp(SaturatingAdd(SaturatingSub(first, behind), 1)));
+    range.max = std::max(range.max, Timestamp(last));
   }
 
   // A node looks at (t - behind, t + ahead] for every instant t, shifted.

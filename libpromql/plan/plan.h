@@ -110,6 +110,9 @@ struct CallNode : PlanNode {
   const Call& call;
   const FunctionId id;
   size_t range_arg = 0;  // of kWindow: which input is the range
+  // Of info(): when its info series are looked at, as the first selector of its
+  // operand is; its second argument is no input.
+  TimeShift info_shift = {};
 };
 
 // inputs[0]: the operand; inputs[1]: the parameter, if it is a scalar.
@@ -152,6 +155,8 @@ struct Plan {
   std::vector<Selection> selections = {};
   StepGrid grid = {};
   bool range_query = false;
+  // What operators read besides: the info series of info().
+  TimeRange more_data = {kMaxTime, kMinTime};
 
   // Of all selections together.
   TimeRange DataRange() const;

@@ -2,6 +2,7 @@
 // become milliseconds, start() and its like become numbers.
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -86,8 +87,14 @@ class Planner {
     auto node = std::make_unique<CallNode>(call, kind);
     node->range_arg = range_arg;
     for (const ExprPtr& arg : call.args) {
+      if (node->id == FunctionId::kInfo && !node->inputs.empty()) break;
       NARTHEX_ASSIGN_OR_RETURN(PlanPtr input, Make(*arg));
       node->inputs.push_back(std::move(input));
+    }
+    if (node->id == FunctionId::kInfo) {
+      if (auto shift = ShiftOfFirstSelector(*node->inputs[0])) {
+        node->info_shift = *shift;
+      }
     }
     if (node->id == FunctionId::kTimestamp &&
         node->inputs[0]->kind == NodeKind::kScan) {
@@ -128,6 +135,28 @@ class Planner {
     return PlanPtr(std::move(node));
   }
 
+  // An @ of the selector, or else of the subqueries around it, from the inside
+  // out; offsets add up until there is one.
+  static std::optional<TimeShift> ShiftOfFirstSelector(const PlanNode& node) {
+    if (node.kind == NodeKind::kScan) {
+      return static_cast<const ScanNode&>(node).shift;
+    }
+    if (node.kind == NodeKind::kRead) {
+      return static_cast<const ReadNode&>(node).shift;
+    }
+    for (const PlanPtr& input : node.inputs) {
+      std::optional<TimeShift> shift = ShiftOfFirstSelector(*input);
+      if (!shift) continue;
+      if (node.kind == NodeKind::kSubquery && !shift->pinned) {
+        const TimeShift& around = static_cast<const SubqueryNode&>(node).shift;
+        shift->offset = SaturatingAdd(shift->offset, around.offset);
+        shift->pinned = around.pinned;
+      }
+      return shift;
+    }
+    return std::nullopt;
+  }
+
   static PlanPtr Number(double value, const Expr& expr) {
     return std::make_unique<NumberNode>(value, expr.pos);
   }
@@ -148,7 +177,7 @@ class Planner {
 }  // namespace
 
 TimeRange Plan::DataRange() const {
-  TimeRange all = {kMaxTime, kMinTime};
+  TimeRange all = more_data;
   for (const Selection& s : selections) {
     all.min = std::min(all.min, s.range.min);
     all.max = std::max(all.max, s.range.max);

@@ -64,7 +64,9 @@ class MemorySet final : public SeriesSet {
     NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
     out.Clear();
     const SeriesData& row = Row(i);
-    const bool with_start = start_times_ && !row.start_times.empty();
+    // The reader's columns may hold another series' start times.
+    const bool with_start = start_times_ && (!row.start_times.empty() ||
+                                             out.mutable_st() != nullptr);
     const std::span<const Sample> floats = FloatsIn(row, range);
     const auto first = static_cast<size_t>(floats.data() - row.floats.data());
     NARTHEX_RETURN_IF_ERROR(out.Reserve(floats.size()));
@@ -72,7 +74,9 @@ class MemorySet final : public SeriesSet {
     for (size_t k = 0; k < floats.size(); ++k) {
       out.mutable_t()[k] = floats[k].t;
       out.mutable_v()[k] = floats[k].v;
-      if (with_start) out.mutable_st()[k] = row.start_times[first + k];
+      if (!with_start) continue;
+      out.mutable_st()[k] =
+          row.start_times.empty() ? Timestamp(0) : row.start_times[first + k];
     }
     out.SetSize(floats.size());
     HistogramColumn& histograms = out.mutable_histograms();
