@@ -22,6 +22,7 @@ struct BenchFlags {
   int threads = 1;        // that a query may use
   double seconds = 0.25;  // that every query is repeated for
   std::string only = {};  // queries that contain this
+  std::vector<std::string> files = {};  // pages for w5
 };
 
 // {"workload":"W1","case":"...","metric":"...","value":1.5,"unit":"ns"}
@@ -47,6 +48,8 @@ absl::Status RunSelect(const BenchFlags& flags);
 // W4: queries over made-up series; W4F: over the directory that W2 left.
 absl::Status RunQueries(const BenchFlags& flags);
 absl::Status RunFleetQueries(const BenchFlags& flags);
+// W5: `files` parsed and scraped; `dir` must be empty or missing.
+absl::Status RunParse(const BenchFlags& flags);
 // W6: replay of the directory that W1 left.
 absl::Status RunReplay(const BenchFlags& flags);
 

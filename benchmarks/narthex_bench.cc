@@ -16,7 +16,7 @@ namespace narthex::bench {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: narthex-bench [flags] checksum|w1|w2|w3|w4|w4f|w6|w7\n"
+    "usage: narthex-bench [flags] checksum|w1|w2|w3|w4|w4f|w5|w6|w7 [page...]\n"
     "  -fleet FILE    series templates (default data/fleet.tsv)\n"
     "  -dir DIR       database directory\n"
     "  -targets N     scrape targets, 1000 series each (default 10)\n"
@@ -25,9 +25,9 @@ constexpr std::string_view kUsage =
     "  -threads N     threads of one query (default 1)\n"
     "  -seconds S     time that every query is repeated for (default 0.25)\n"
     "  -only TEXT     only queries that contain TEXT ($: their end)\n"
-    "w2, w3, w4f and w6 want what w1 left in DIR (w3 and w4f after w2); w1 "
-    "and\n"
-    "w7 want it empty or missing.\n";
+    "w2, w3, w4f and w6 want what w1 left in DIR (w3 and w4f after w2); w1, w5\n"
+    "and w7 want it empty or missing.  w5 reads the pages named; *.om are\n"
+    "OpenMetrics.\n";
 
 absl::Status RunChecksum(const BenchFlags& flags) {
   NARTHEX_ASSIGN_OR_RETURN(Fleet fleet,
@@ -48,8 +48,13 @@ int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string_view arg = argv[i];
     if (!arg.starts_with("-")) {
-      if (!command.empty()) return std::cerr << kUsage, 2;
-      command = arg;
+      if (command == "w5") {
+        flags.files.emplace_back(arg);
+      } else if (!command.empty()) {
+        return std::cerr << kUsage, 2;
+      } else {
+        command = arg;
+      }
       continue;
     }
     // Both -flag value and --flag=value, as the peers' programs take them.
@@ -98,6 +103,8 @@ int Main(int argc, char** argv) {
     status = RunQueries(flags);
   } else if (command == "w4f") {
     status = RunFleetQueries(flags);
+  } else if (command == "w5") {
+    status = RunParse(flags);
   } else if (command == "w6") {
     status = RunReplay(flags);
   } else {

@@ -30,13 +30,15 @@ class SampleRecorder::RecordingAppender final : public Appender {
     }
     return absl::OkStatus();
   }
-  Appended AppendHistogram(SeriesRef, Timestamp, Timestamp,
-                           const Histogram&) override {
-    return Appended::kInvalid;
+  Appended AppendHistogram(SeriesRef ref, Timestamp t, Timestamp,
+                           const Histogram& h) override {
+    if (!h.Validate().ok()) return Appended::kInvalid;
+    return TakeHistogram(ref, t, h.ToFloat().ToTestString());
   }
-  Appended AppendHistogram(SeriesRef, Timestamp, Timestamp,
-                           const FloatHistogram&) override {
-    return Appended::kInvalid;
+  Appended AppendHistogram(SeriesRef ref, Timestamp t, Timestamp,
+                           const FloatHistogram& h) override {
+    if (!h.Validate().ok()) return Appended::kInvalid;
+    return TakeHistogram(ref, t, "float" + h.ToTestString());
   }
   Appended AppendExemplar(SeriesRef ref, const Exemplar& exemplar) override {
     absl::MutexLock lock(&recorder_.mu_);
@@ -44,16 +46,20 @@ class SampleRecorder::RecordingAppender final : public Appender {
         recorder_.text_by_ref_[static_cast<uint64_t>(ref)], exemplar);
     return Appended::kStored;
   }
-  absl::Status SetMetadata(SeriesRef, const Metadata&) override {
+  absl::Status SetMetadata(SeriesRef ref, const Metadata& metadata) override {
+    absl::MutexLock lock(&recorder_.mu_);
+    recorder_.metadata_.emplace_back(
+        recorder_.text_by_ref_[static_cast<uint64_t>(ref)], metadata);
     return absl::OkStatus();
   }
   absl::Status Commit() override {
     absl::MutexLock lock(&recorder_.mu_);
     if (recorder_.commit_status_.ok()) {
-      for (const auto& [text, t, v] : pending_) {
+      for (const auto& [text, t, v, histogram] : pending_) {
         Stored& stored = recorder_.series_[text];
         stored.text = text;
         stored.samples.emplace(t.ms, v);
+        if (!histogram.empty()) stored.histograms.emplace(t.ms, histogram);
       }
     }
     pending_.clear();
@@ -69,7 +75,15 @@ class SampleRecorder::RecordingAppender final : public Appender {
     std::string text;
     Timestamp t;
     double v;
+    std::string histogram;
   };
+
+  Appended TakeHistogram(SeriesRef ref, Timestamp t, const std::string& text) {
+    absl::MutexLock lock(&recorder_.mu_);
+    const Appended outcome = Take(ref, t, 0);
+    if (outcome == Appended::kStored) pending_.back().histogram = text;
+    return outcome;
+  }
 
   Appended Take(SeriesRef ref, Timestamp t, double v)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(recorder_.mu_) {
@@ -83,7 +97,7 @@ class SampleRecorder::RecordingAppender final : public Appender {
         return Appended::kDuplicate;
       }
     }
-    pending_.push_back({text->second, t, v});
+    pending_.push_back({text->second, t, v, {}});
     return Appended::kStored;
   }
 
@@ -101,8 +115,12 @@ std::string SampleRecorder::Samples(std::string_view series) const {
   std::string out;
   if (found == series_.end()) return out;
   for (const auto& [t, v] : found->second.samples) {
+    const auto histogram = found->second.histograms.find(t);
     StrAppend(&out, out.empty() ? "" : " ",
-              IsStale(v) ? std::string("stale") : FormatFloat(v), "@", t);
+              histogram != found->second.histograms.end() ? histogram->second
+              : IsStale(v)                                ? "stale"
+                                                          : FormatFloat(v),
+              "@", t);
   }
   return out;
 }
@@ -125,6 +143,11 @@ std::vector<std::pair<std::string, Exemplar>> SampleRecorder::exemplars()
     const {
   absl::MutexLock lock(&mu_);
   return exemplars_;
+}
+
+std::vector<std::pair<std::string, Metadata>> SampleRecorder::metadata() const {
+  absl::MutexLock lock(&mu_);
+  return metadata_;
 }
 
 void SampleRecorder::ForgetRefs() {

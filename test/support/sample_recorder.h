@@ -24,12 +24,14 @@ class SampleRecorder final : public Appendable {
   std::unique_ptr<Appender> NewAppender() override;
 
   // Committed samples of a series by its text, `{__name__="up"}`, as
-  // "1@1000 stale@2000".
+  // "1@1000 stale@2000 {{count:1}}@3000 float{{count:2.5}}@4000".
   std::string Samples(std::string_view series) const;
   // Texts of all series that have samples, sorted.
   std::vector<std::string> Series() const;
   size_t sample_count() const;
   std::vector<std::pair<std::string, Exemplar>> exemplars() const;
+  // All that were set, in order.
+  std::vector<std::pair<std::string, Metadata>> metadata() const;
 
   // From now on refs that were handed out are unknown.
   void ForgetRefs();
@@ -41,6 +43,7 @@ class SampleRecorder final : public Appendable {
   struct Stored {
     std::string text = {};
     std::map<int64_t, double> samples = {};
+    std::map<int64_t, std::string> histograms = {};  // as text
   };
 
   mutable absl::Mutex mu_;
@@ -48,6 +51,7 @@ class SampleRecorder final : public Appendable {
   std::map<uint64_t, std::string> text_by_ref_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Stored> series_ ABSL_GUARDED_BY(mu_);
   std::vector<std::pair<std::string, Exemplar>> exemplars_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::pair<std::string, Metadata>> metadata_ ABSL_GUARDED_BY(mu_);
   uint64_t last_ref_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status commit_status_ ABSL_GUARDED_BY(mu_);
 };
