@@ -73,20 +73,44 @@ std::string Text(const std::vector<SeriesValue>& values) {
   return out;
 }
 
-void ListExpected(const EvalCommand& eval, std::string& out) {
-  StrAppend(&out, "\n  expected:");
-  for (const ExpectedSeries& series : eval.series) {
-    StrAppend(&out, "\n    ", series.labels.ToMetricString(),
-              Text(series.values));
-  }
-  if (eval.series.empty()) StrAppend(&out, " nothing");
-}
+// A series that came, as text.
+struct GotSeries {
+  Labels labels = {};
+  std::string points = {};
+  bool as_expected = false;
+};
 
+// What is wrong, then a line for every series that is not as it should be: `-`
+// what was expected, `+` what came.
 std::string Differs(const EvalCommand& eval, std::string_view what,
-                    std::string_view got) {
+                    const std::vector<GotSeries>& got) {
   std::string out(what);
-  ListExpected(eval, out);
-  StrAppend(&out, "\n  got:", got.empty() ? " nothing" : got);
+  std::vector<bool> told(got.size(), false);
+  size_t fine = 0;
+  const auto came = [&](size_t i) {
+    StrAppend(&out, "\n  + ", got[i].labels.ToMetricString(), got[i].points);
+    told[i] = true;
+  };
+  for (const ExpectedSeries& expected : eval.series) {
+    const auto it = std::find_if(got.begin(), got.end(), [&](const auto& g) {
+      return g.labels == expected.labels;
+    });
+    const auto i = static_cast<size_t>(it - got.begin());
+    // The order of a vector is seen as a whole.
+    if (it != got.end() && it->as_expected && !eval.ordered) {
+      told[i] = true;
+      ++fine;
+      continue;
+    }
+    StrAppend(&out, "\n  - ", expected.labels.ToMetricString(),
+              Text(expected.values));
+    if (it != got.end() && !eval.ordered) came(i);
+  }
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (!told[i]) came(i);
+  }
+  if (fine > 0) StrAppend(&out, "\n  (", fine, " more as expected)");
+  if (got.empty()) out += "\n  nothing came";
   return out;
 }
 
@@ -101,10 +125,11 @@ const ExpectedSeries* Find(const EvalCommand& eval, const Labels& labels,
 }
 
 std::string NotFound(const EvalCommand& eval,
-                     const std::vector<Labels>& present) {
+                     const std::vector<GotSeries>& got) {
   for (const ExpectedSeries& series : eval.series) {
-    if (std::find(present.begin(), present.end(), series.labels) ==
-        present.end()) {
+    if (std::none_of(got.begin(), got.end(), [&](const GotSeries& g) {
+          return g.labels == series.labels;
+        })) {
       return StrCat("expected metric ", series.labels.ToMetricString(),
                     " not found");
     }
@@ -114,29 +139,28 @@ std::string NotFound(const EvalCommand& eval,
 
 std::string CompareVector(const EvalCommand& eval, const Vector& vector) {
   std::string what;
-  std::string got;
-  std::vector<Labels> present;
+  std::vector<GotSeries> got;
   for (size_t i = 0; i < vector.size(); ++i) {
     const VectorElement& element = vector[i];
     const std::string name = element.labels.ToMetricString();
-    StrAppend(&got, "\n    ", name, " ",
-              Text(element.v, element.histogram.get()));
-    present.push_back(element.labels);
-    if (!what.empty()) continue;
     size_t position = 0;
     const ExpectedSeries* expected = Find(eval, element.labels, position);
+    got.push_back(
+        {element.labels, StrCat(" ", Text(element.v, element.histogram.get())),
+         expected != nullptr && !expected->values.empty() &&
+             SameValue(expected->values[0], element.v, element.histogram)});
+    if (!what.empty()) continue;
     if (expected == nullptr) {
       what = StrCat("unexpected metric ", name, " in result");
     } else if (eval.ordered && position != i) {
       what = StrCat("expected metric ", name, " at position ", position + 1,
                     " but was at ", i + 1);
-    } else if (expected->values.empty() ||
-               !SameValue(expected->values[0], element.v, element.histogram)) {
+    } else if (!got.back().as_expected) {
       what = StrCat("expected", Text(expected->values), " for ", name,
                     " but got ", Text(element.v, element.histogram.get()));
     }
   }
-  if (what.empty()) what = NotFound(eval, present);
+  if (what.empty()) what = NotFound(eval, got);
   return what.empty() ? what : Differs(eval, what, got);
 }
 
@@ -199,19 +223,20 @@ std::string CompareMatrix(const EvalCommand& eval, const Matrix& matrix) {
     return "expected ordered result, but query returned a matrix";
   }
   std::string what;
-  std::string got;
-  std::vector<Labels> present;
+  std::vector<GotSeries> got;
   for (size_t i = 0; i < matrix.size(); ++i) {
     const MatrixSeries& series = matrix[i];
     const std::string name = series.labels.ToMetricString();
     std::vector<Point> points;
     const bool on_grid = OnGrid(eval, series, points);
-    StrAppend(&got, "\n    ", name, Text(points),
-              on_grid ? "" : " and points between the steps");
-    present.push_back(series.labels);
-    if (!what.empty()) continue;
     size_t position = 0;
     const ExpectedSeries* expected = Find(eval, series.labels, position);
+    got.push_back(
+        {series.labels,
+         StrCat(Text(points), on_grid ? "" : " and points between the steps"),
+         on_grid && expected != nullptr &&
+             SamePoints(expected->values, points)});
+    if (!what.empty()) continue;
     if (i > 0 && !(matrix[i - 1].labels < series.labels)) {
       what = StrCat("matrix is not sorted: ", name, " comes too late");
     } else if (expected == nullptr) {
@@ -222,11 +247,11 @@ std::string CompareMatrix(const EvalCommand& eval, const Matrix& matrix) {
                eval.end) {
       what = StrCat("expected ", expected->values.size(), " points for ", name,
                     ", but query time range cannot return this many points");
-    } else if (!on_grid || !SamePoints(expected->values, points)) {
+    } else if (!got.back().as_expected) {
       what = StrCat("points of ", name, " differ");
     }
   }
-  if (what.empty()) what = NotFound(eval, present);
+  if (what.empty()) what = NotFound(eval, got);
   return what.empty() ? what : Differs(eval, what, got);
 }
 

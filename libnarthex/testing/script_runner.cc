@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -111,12 +112,7 @@ class Runner {
  public:
   explicit Runner(const ScriptOptions& options)
       : options_(options), engine_(options.engine) {
-    if (options.threads > 1) {
-      pool_.emplace(options.threads);
-      promql::EngineOptions wide = options.engine;
-      wide.executor = &*pool_;
-      wide_engine_.emplace(wide);
-    }
+    AddVariants();
   }
 
   void Run(const ClearCommand&) {
@@ -194,7 +190,7 @@ class Runner {
   }
 
   Result Instant(const InstantQuery& query, std::string& differs) {
-    return Both(
+    return Same(
         [&](const promql::Engine& engine) {
           return engine.Instant(store_, query.expr, query.at);
         },
@@ -203,39 +199,71 @@ class Runner {
 
   Result Range(const std::string& expr, TimeRange range, Duration step,
                std::string& differs) {
-    return Both(
+    return Same(
         [&](const promql::Engine& engine) {
           return engine.Range(store_, expr, range, step);
         },
         differs);
   }
 
-  // One thread's answer; `differs` says how that of many threads does.
+  // The engine's answer; `differs` says how that of a variant does.
   template <typename Ask>
-  Result Both(Ask ask, std::string& differs) {
+  Result Same(Ask ask, std::string& differs) {
     Result one = ask(engine_);
-    if (!wide_engine_) return one;
-    const Result many = ask(*wide_engine_);
-    if (one.ok() != many.ok()) {
-      differs = StrCat("one thread and many differ: ", one.status().ToString(),
-                       " and ", many.status().ToString());
-    } else if (!one.ok()) {
-      if (one.status() != many.status()) {
-        differs = StrCat("one thread and many differ: ", Message(one.status()),
-                         " and ", Message(many.status()));
-      }
-    } else if (!promql::SameBits(one->value, many->value)) {
-      differs =
-          StrCat("one thread and many differ:\n", promql::ToString(one->value),
-                 "\nand\n", promql::ToString(many->value));
+    for (const Variant& variant : variants_) {
+      const std::string other = Difference(one, ask(*variant.engine));
+      if (other.empty()) continue;
+      differs = StrCat("with ", variant.name, " ", other);
+      break;
     }
     return one;
+  }
+
+  static std::string Difference(const Result& one, const Result& other) {
+    if (!one.ok() || !other.ok()) {
+      if (one.status() == other.status()) return {};
+      return StrCat("the answer is ", TextOf(other), " instead of ",
+                    TextOf(one));
+    }
+    for (Annotation::Kind kind :
+         {Annotation::Kind::kWarning, Annotation::Kind::kInfo}) {
+      if (one->annotations.Render(kind, one->query) !=
+          other->annotations.Render(kind, other->query)) {
+        return StrCat("the annotations differ:\n", TextOf(other),
+                      "\ninstead of\n", TextOf(one));
+      }
+    }
+    if (promql::SameBits(one->value, other->value)) return {};
+    return StrCat("the bits differ:\n", TextOf(other), "\ninstead of\n",
+                  TextOf(one));
+  }
+
+  static std::string TextOf(const Result& result) {
+    if (!result.ok()) return StrCat("error: ", Message(result.status()));
+    std::ostringstream text;
+    text << *result;
+    return text.str();
+  }
+
+  // The same engine, otherwise at work: the answers must not show it.
+  struct Variant {
+    std::string name = {};
+    std::unique_ptr<promql::Engine> engine = nullptr;
+  };
+
+  void AddVariants() {
+    if (options_.threads <= 1) return;
+    pool_.emplace(options_.threads);
+    promql::EngineOptions options = options_.engine;
+    options.executor = &*pool_;
+    variants_.push_back({StrCat(options_.threads, " threads"),
+                         std::make_unique<promql::Engine>(options)});
   }
 
   const ScriptOptions& options_;
   const promql::Engine engine_;
   std::optional<ThreadPool> pool_;
-  std::optional<promql::Engine> wide_engine_;
+  std::vector<Variant> variants_;
   TestStore store_;
   std::string load_error_;  // since the last clear
   ScriptReport report_;

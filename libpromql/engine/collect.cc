@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libpromql/exec/build.h"
+#include "libpromql/func/interpolation.h"
 #include "narthex/base/status.h"
 #include "narthex/model/symbols.h"
 
@@ -198,14 +199,11 @@ absl::StatusOr<Value> CollectSteps(QueryScope& scope) {
 
 absl::StatusOr<Value> CollectSamples(QueryScope& scope) {
   const PlanNode& root = *scope.plan().root;
-  if (root.kind == NodeKind::kRead) {
-    const VectorSelector& selector =
-        *static_cast<const ReadNode&>(root).selector.selector;
-    if (selector.anchored || selector.smoothed) {
-      return Unimplemented(
-          "anchored and smoothed range selectors are not implemented");
-    }
-  }
+  const ReadNode* const read = root.kind == NodeKind::kRead
+                                   ? static_cast<const ReadNode*>(&root)
+                                   : nullptr;
+  const bool anchored = read != nullptr && read->selector.selector->anchored;
+  const bool smoothed = read != nullptr && read->selector.selector->smoothed;
   SampleSourcePtr source = BuildSource(root, scope);
   NARTHEX_ASSIGN_OR_RETURN(const SeriesRows rows, source->Series());
   Reservation reservation(scope.budget());
@@ -219,6 +217,17 @@ absl::StatusOr<Value> CollectSamples(QueryScope& scope) {
       SampleView view;
       NARTHEX_RETURN_IF_ERROR(source->Load(i, scratch, view));
       MatrixSeries series;
+      if (anchored || smoothed) {
+        if (view.histograms != nullptr) {
+          return InvalidArgument(
+              StrCat(anchored ? "anchored" : "smoothed",
+                     " modifier is not supported with histograms"));
+        }
+        const int64_t end = read->shift.Apply(read->grid.start);
+        series.floats = WithValuesAtEnds(
+            view.t, view.v, SaturatingSub(end, read->range), end, smoothed);
+        view.t = {};
+      }
       for (size_t s = 0; s < view.t.size(); ++s) {
         series.floats.push_back({view.t[s], view.v[s]});
       }

@@ -49,8 +49,7 @@ bool FindEnds(size_t begin, size_t end, TimeOf time_of, int64_t range_start,
     last = begin;
     while (last < end - 1 && time_of(last) < range_end) ++last;
   }
-  return time_of(last) > range_start &&
-         !(smoothed && time_of(first) > range_end);
+  return time_of(last) > range_start;
 }
 
 class Extended {
@@ -87,7 +86,8 @@ class Extended {
     size_t first = 0, last = 0;
     if (!FindEnds(
             in_.lo[k], in_.hi[k], [&](size_t i) { return t[i].ms; },
-            range_start_, range_end_, in_.smoothed, first, last)) {
+            range_start_, range_end_, in_.smoothed, first, last) ||
+        (in_.smoothed && t[first].ms > range_end_)) {
       return;
     }
     double left = v[first], right = v[last];
@@ -129,7 +129,8 @@ class Extended {
     size_t first = 0, last = 0;
     if (!FindEnds(
             begin, in_.hist_hi[k], [&](size_t i) { return TimeAt(i).ms; },
-            range_start_, range_end_, in_.smoothed, first, last)) {
+            range_start_, range_end_, in_.smoothed, first, last) ||
+        (in_.smoothed && TimeAt(first).ms > range_end_)) {
       return false;
     }
     for (size_t i = first; i <= last; ++i) {
@@ -225,6 +226,34 @@ class Extended {
 };
 
 }  // namespace
+
+std::vector<Sample> WithValuesAtEnds(std::span<const Timestamp> t,
+                                     std::span<const double> v, int64_t begin,
+                                     int64_t end, bool smoothed) {
+  std::vector<Sample> out;
+  size_t first = 0, last = 0;
+  if (t.empty() || !FindEnds(
+                       0, t.size(), [&](size_t i) { return t[i].ms; }, begin,
+                       end, smoothed, first, last)) {
+    return out;
+  }
+  double left = v[first], right = v[last];
+  if (smoothed && t[first].ms < begin) {
+    left = Interpolate(t[first], v[first], t[first + 1], v[first + 1], begin,
+                       /*counter=*/false);
+  }
+  if (smoothed && last > 0 && t[last].ms > end) {
+    right = Interpolate(t[last - 1], v[last - 1], t[last], v[last], end,
+                        /*counter=*/false);
+  }
+  out.push_back({begin, left});
+  const size_t stop = last + (t[last].ms >= end ? 0 : 1);
+  for (size_t i = first + (t[first].ms <= begin ? 1 : 0); i < stop; ++i) {
+    out.push_back({t[i], v[i]});
+  }
+  out.push_back({end, right});
+  return out;
+}
 
 void ExtendedRate(const SeriesWindows& in, bool counter, bool per_second,
                   WindowScratch& scratch, WindowOutput& out) {

@@ -21,10 +21,13 @@ bool IsGauge(const Point& point) {
 
 enum PointFlag : uint8_t { kReset = 1, kOverlap = 2 };
 
-// What happens between every point and the one before.
-void FlagPoints(const SeriesWindows& in, std::vector<uint8_t>& flags) {
+// What happens between every point and the one before.  counts[i]: how many
+// points up to i there is something to say about, or which are gauges.
+void FlagPoints(const SeriesWindows& in, std::vector<uint8_t>& flags,
+                std::vector<uint32_t>& counts) {
   const auto& points = in.histograms->points;
   flags.assign(points.size(), 0);
+  counts.assign(points.size(), 0);
   for (size_t i = 1; i < points.size(); ++i) {
     const StartedSample before = Started(points[i - 1]);
     const StartedSample now = Started(points[i]);
@@ -33,6 +36,7 @@ void FlagPoints(const SeriesWindows& in, std::vector<uint8_t>& flags) {
         DetectReset(ViewOf(*in.histograms, i), ViewOf(*in.histograms, i - 1))) {
       flags[i] |= kReset;
     }
+    counts[i] = counts[i - 1] + (flags[i] != 0 || IsGauge(points[i]) ? 1 : 0);
   }
 }
 
@@ -46,9 +50,10 @@ class Rate {
                        static_cast<double>(in.range) / 1000},
         counter_(counter),
         flags_(scratch.flags),
+        counts_(scratch.more_indices),
         difference_(scratch.histogram, scratch.other),
         out_(out) {
-    if (counter) FlagPoints(in, flags_);
+    if (counter) FlagPoints(in, flags_, counts_);
     const int32_t schema = column_.layouts[0]->schema;
     for (const auto& layout : column_.layouts) {
       one_schema_ &= layout->schema == schema;
@@ -91,7 +96,10 @@ class Rate {
       return false;
     }
     int32_t schema = std::min(LayoutAt(last).schema, LayoutAt(first).schema);
-    for (size_t i = begin_ + 1; counter_ && i < last; ++i) {
+    // As a rule nothing happens within a window: no need to walk it.
+    const bool walk =
+        counter_ && (!one_schema_ || counts_[last] != counts_[begin_]);
+    for (size_t i = begin_ + 1; walk && i < last; ++i) {
       if (IsGauge(At(i))) notes_ |= kGaugeHistograms;
       if (one_schema_) continue;
       if (CustomAt(i) != CustomAt(first)) {
@@ -106,7 +114,7 @@ class Rate {
       return false;
     }
     if (counter_) {
-      for (size_t i = begin_ + 1; i <= last; ++i) {
+      for (size_t i = begin_ + 1; walk && i <= last; ++i) {
         overlap_ |= (flags_[i] & kOverlap) != 0;
         if ((flags_[i] & kReset) == 0 || i == begin_ + 1) continue;
         if (!Take(difference_.Add(ViewOf(column_, i - 1)))) return false;
@@ -162,7 +170,8 @@ class Rate {
   const Extrapolation extrapolation_;
   const bool counter_;
   bool one_schema_ = true;
-  std::vector<uint8_t>& flags_;  // of every point
+  std::vector<uint8_t>& flags_;    // of every point
+  std::vector<uint32_t>& counts_;  // of points with flags
   HistogramDifference difference_;
   WindowOutput& out_;
   // Of the window at hand.

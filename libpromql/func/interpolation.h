@@ -5,11 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "libpromql/func/function.h"
 #include "libpromql/func/histogram_difference.h"
 #include "narthex/base/time.h"
 #include "narthex/model/histogram_view.h"
+#include "narthex/model/sample.h"
 
 namespace narthex::promql {
 
@@ -27,5 +30,12 @@ uint32_t InterpolateHistograms(const HistogramView& h1, Timestamp t1,
                                const HistogramView& h2, Timestamp t2, int64_t t,
                                bool counter, FloatHistogram& scratch,
                                FloatHistogram& out);
+
+// What an anchored or smoothed range selector gives by itself: the samples
+// within (begin, end), and one at both ends.  Of samples that reach beyond by
+// the lookback.
+std::vector<Sample> WithValuesAtEnds(std::span<const Timestamp> t,
+                                     std::span<const double> v, int64_t begin,
+                                     int64_t end, bool smoothed);
 
 }  // namespace narthex::promql

@@ -86,14 +86,12 @@ eval instant at 10m requests
 
 TEST_CASE("what isn't expected fails, and says how", "[narthex][testing]") {
   CHECK(FailureOf(kLoad + "eval instant at 10m sum(requests)\n  {} 901") ==
-        "expected 901 for {} but got 900\n  expected:\n    {} 901\n"
-        "  got:\n    {} 900");
+        "expected 901 for {} but got 900\n  - {} 901\n  + {} 900");
   CHECK(FailureOf(kLoad + "eval instant at 10m requests{job=\"a\"}") ==
         "unexpected metric requests{job=\"a\"} in result\n"
-        "  expected: nothing\n  got:\n    requests{job=\"a\"} 600");
+        "  + requests{job=\"a\"} 600");
   CHECK(FailureOf(kLoad + "eval instant at 10m nothing\n  nothing 1") ==
-        "expected metric nothing not found\n  expected:\n    nothing 1\n"
-        "  got: nothing");
+        "expected metric nothing not found\n  - nothing 1\n  nothing came");
   CHECK(FailureOf(kLoad + "eval instant at 10m scalar(nothing)\n  1")
             .starts_with("expected scalar 1 but got NaN"));
   CHECK(FailureOf(kLoad +

@@ -71,9 +71,9 @@ promql::EngineOptions ScriptEngineOptions();
 
 struct ScriptOptions {
   promql::EngineOptions engine = ScriptEngineOptions();
-  // Every query is answered with this many threads as well, and must be
-  // answered the same to the last bit.  1: once is enough.
-  int threads = 3;
+  // Every query is answered with this many threads as well; values, annotations
+  // and errors must be the same, to the last bit.  1: once is enough.
+  int threads = 4;
   // As Prometheus does: an instant query is also asked as the middle of a range
   // query, and at other times with its time pinned by `@`.
   bool vary_instants = true;
