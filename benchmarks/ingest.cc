@@ -120,7 +120,9 @@ absl::Status RunIngest(std::string_view workload, const BenchFlags& flags) {
     const double w = WallSeconds();
     NARTHEX_RETURN_IF_ERROR(Append(*appenders[0], pending[target], counts));
     wall += WallSeconds() - w;
-    pending[target].fresh = {};
+    // Their memory is not the database's.
+    pending[target].fresh.clear();
+    pending[target].fresh.shrink_to_fit();
   }
   double cpu = ProcessCpuSeconds() - cpu0 - generator;
   const double created = static_cast<double>(counts.created);
@@ -191,8 +193,39 @@ absl::Status RunIngest(std::string_view workload, const BenchFlags& flags) {
   malloc_trim(0);
   Emit(workload, steady, "rss_after_gc_per_series",
        (ReadMemoryUse().resident - base) / series, "B");
+  const tsdb::HeadBytes bytes = db->stats(0).bytes;
+  const std::pair<const char*, uint64_t> parts[] = {
+      {"head_bytes_series", bytes.series},
+      {"head_bytes_open_chunks", bytes.open_chunks},
+      {"head_bytes_mapped_chunks", bytes.mapped_chunks},
+      {"head_bytes_labels", bytes.labels},
+      {"head_bytes_postings", bytes.postings},
+      {"head_bytes_lookup", bytes.lookup}};
+  for (const auto& [name, n] : parts) {
+    Emit(workload, steady, StrCat(name, "_per_series"),
+         static_cast<double>(n) / series, "B");
+  }
+  const struct mallinfo2 heap = mallinfo2();
+  Emit(workload, steady, "heap_in_use_per_series",
+       static_cast<double>(heap.uordblks + heap.hblkhd) / series, "B");
+  Emit(workload, steady, "heap_free_per_series",
+       static_cast<double>(heap.fordblks) / series, "B");
   appenders.clear();
-  return db->Close();
+  const struct mallinfo2 without = mallinfo2();
+  Emit(workload, steady, "appenders_per_series",
+       static_cast<double>(heap.uordblks + heap.hblkhd - without.uordblks -
+                           without.hblkhd) /
+           series,
+       "B");
+  const absl::Status closed = db->Close();
+  db.reset();
+  const struct mallinfo2 gone = mallinfo2();
+  Emit(workload, steady, "db_per_series",
+       static_cast<double>(without.uordblks + without.hblkhd - gone.uordblks -
+                           gone.hblkhd) /
+           series,
+       "B");
+  return closed;
 }
 
 absl::Status RunReplay(const BenchFlags& flags) {

@@ -70,7 +70,8 @@ Stats Db::Impl::MakeStats(size_t limit) {
   stats.min_time = head->min_time();
   stats.max_time = head->max_time();
   stats.bytes.series = counts.line_bytes;
-  stats.bytes.open_chunks = counts.slab_bytes;
+  stats.bytes.open_chunks = counts.slab_bytes - counts.mapped_bytes;
+  stats.bytes.mapped_chunks = counts.mapped_bytes;
   stats.bytes.labels = counts.label_bytes;
   stats.bytes.postings = counts.postings_bytes;
   stats.bytes.lookup = counts.lookup_bytes;

@@ -248,6 +248,7 @@ HeadCounts Head::Counts() {
     absl::ReaderMutexLock lock(&shard.mu);
     counts.line_bytes += shard.line_bytes();
     counts.slab_bytes += shard.slab_bytes();
+    counts.mapped_bytes += shard.mapped_bytes();
   }
   counts.label_bytes = symbols_.bytes();
   counts.postings_bytes = postings_.bytes();

@@ -42,8 +42,8 @@
 #include "narthex/base/executor.h"
 #include "narthex/base/logger.h"
 #include "narthex/base/metrics.h"
-#include "narthex/model/matcher.h"
 #include "narthex/model/appender.h"
+#include "narthex/model/matcher.h"
 
 namespace narthex::tsdb {
 
@@ -95,8 +95,8 @@ struct ReplayReport {
 struct HeadCounts {
   uint64_t series = 0;
   uint64_t chunks = 0;
-  size_t line_bytes = 0, slab_bytes = 0, label_bytes = 0, postings_bytes = 0,
-         lookup_bytes = 0;
+  size_t line_bytes = 0, label_bytes = 0, postings_bytes = 0, lookup_bytes = 0;
+  size_t slab_bytes = 0, mapped_bytes = 0;  // the latter is within the former
 };
 
 class HeadAppender;

@@ -176,6 +176,7 @@ void Head::StoreBatch(HeadAppender& batch) {
       StoreHistograms(batch, part.floats, turn.shard, counts);
     }
     ++shard.turn;
+    shard.PackIfGrown();
   }
   if (counts.min_t <= counts.max_t) UpdateTimes(counts.min_t, counts.max_t);
   if (counts.stored != 0) metrics_.samples_appended.Inc(counts.stored);

@@ -466,6 +466,7 @@ void SeriesShard::Settle(uint32_t line, uint64_t floor) {
 }
 
 void SeriesShard::Pack() {
+  packed_bytes_ = slab_.reserved_bytes();
   if (!slab_.CloseSparse()) return;
   for (uint32_t line = 0; line < ids_.size(); ++line) {
     if (ids_[line] == kNoId) continue;
@@ -474,6 +475,18 @@ void SeriesShard::Pack() {
     if (series.mapped != kEscape) series.mapped = slab_.Move(series.mapped);
   }
   slab_.Open();
+  packed_bytes_ = slab_.reserved_bytes();
+}
+
+size_t SeriesShard::mapped_bytes() const {
+  size_t n = 0;
+  for (uint32_t line = 0; line < ids_.size(); ++line) {
+    const SlabHandle mapped = Line(line).mapped;
+    if (ids_[line] != kNoId && mapped != 0 && mapped != kEscape) {
+      n += slab_.Capacity(mapped);
+    }
+  }
+  return n;
 }
 
 size_t SeriesShard::line_bytes() const {

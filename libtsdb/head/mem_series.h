@@ -269,11 +269,18 @@ class SeriesShard {
 
   // Moves chunks together if many slots are unused.
   void Pack() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // The same, if memory has grown by a 24th since: chunks that grow side by
+  // side leave blocks of smaller slots behind them.  For after every batch.
+  void PackIfGrown() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    if (slab_.reserved_bytes() / 25 * 24 > packed_bytes_) Pack();
+  }
 
   size_t line_bytes() const ABSL_SHARED_LOCKS_REQUIRED(mu);
   size_t slab_bytes() const ABSL_SHARED_LOCKS_REQUIRED(mu) {
     return slab_.reserved_bytes();
   }
+  // Slots of lists of full chunks: a part of slab_bytes().
+  size_t mapped_bytes() const ABSL_SHARED_LOCKS_REQUIRED(mu);
 
  private:
   friend class OpenChunk;
@@ -315,6 +322,7 @@ class SeriesShard {
   std::vector<SeriesId> ids_ ABSL_GUARDED_BY(mu);
   std::vector<uint32_t> free_ ABSL_GUARDED_BY(mu);
   Slab slab_ ABSL_GUARDED_BY(mu);
+  size_t packed_bytes_ ABSL_GUARDED_BY(mu) = 0;  // reserved after Pack
   TimeGroups groups_ ABSL_GUARDED_BY(mu);
   // The time that all samples of the batch have, and the group that has it.
   int64_t batch_t_ ABSL_GUARDED_BY(mu) = 0;

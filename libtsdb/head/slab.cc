@@ -135,7 +135,7 @@ SlabHandle Slab::Resize(SlabHandle handle, size_t used, size_t bytes) {
 
 bool Slab::CloseSparse() {
   // As long as little is lost, moving costs more than it brings.
-  if (reserved_ < 32 * kBlockBytes || used_ > reserved_ - reserved_ / 5) {
+  if (reserved_ < 32 * kBlockBytes || used_ > reserved_ - reserved_ / 32) {
     return false;
   }
   bool any = false;
@@ -144,7 +144,8 @@ bool Slab::CloseSparse() {
       Block& block = blocks_[number];
       const uint32_t next = block.next;
       // The class's last block with room may stay as it is.
-      if (block.live * 2 < block.slots && (number != first || next != kNone)) {
+      if (block.live * 8 < block.slots * 7 &&
+          (number != first || next != kNone)) {
         Unlist(number);
         block.closed = true;
         any = true;
