@@ -61,13 +61,11 @@ absl::Status SharedSelection::Load(size_t i, TimeRange range,
     std::unique_ptr<SampleColumns>& decoded = decoded_[i];
     if (decoded == nullptr) {
       decoded = std::make_unique<SampleColumns>(scope_.budget());
-      NARTHEX_RETURN_IF_ERROR(
-          set_->Read(i, selection_.range, scope_.read_context(), *decoded));
+      NARTHEX_RETURN_IF_ERROR(Read(i, selection_.range, *decoded));
     }
     columns = decoded.get();
   } else {
-    NARTHEX_RETURN_IF_ERROR(
-        set_->Read(i, range, scope_.read_context(), scratch.columns));
+    NARTHEX_RETURN_IF_ERROR(Read(i, range, scratch.columns));
   }
   const std::span<const Timestamp> t = columns->t();
   const size_t begin = static_cast<size_t>(
@@ -79,11 +77,27 @@ absl::Status SharedSelection::Load(size_t i, TimeRange range,
   out.t = t.subspan(begin, end - begin);
   out.v = columns->v().subspan(begin, end - begin);
   out.st = {};
-  if (!columns->st().empty()) {
+  if (selection_.start_times && !columns->st().empty()) {
     out.st = columns->st().subspan(begin, end - begin);
   }
   out.histograms =
       columns->histograms().empty() ? nullptr : &columns->histograms();
+  return absl::OkStatus();
+}
+
+absl::Status SharedSelection::Read(size_t i, TimeRange range,
+                                   SampleColumns& out) {
+  // A column that has room for start times is filled with them.
+  if (selection_.start_times) NARTHEX_RETURN_IF_ERROR(out.ReserveStartTimes());
+  NARTHEX_RETURN_IF_ERROR(set_->Read(i, range, scope_.read_context(), out));
+  if (!selection_.start_times) return absl::OkStatus();
+  // From here on they go with their points, whatever becomes of those.
+  HistogramColumn& histograms = out.mutable_histograms();
+  const size_t n =
+      std::min(histograms.points.size(), histograms.start_times.size());
+  for (size_t p = 0; p < n; ++p) {
+    histograms.points[p].st = histograms.start_times[p];
+  }
   return absl::OkStatus();
 }
 
