@@ -46,8 +46,7 @@ void AddTsdbVerify(CLI::App& parent, int& exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verify = parent.add_subcommand(
       "verify", "Check every byte of a data directory, a snapshot or a block");
-  verify->add_option("dir", flags->dir, "Database path")
-      ->capture_default_str();
+  verify->add_option("dir", flags->dir, "Database path")->capture_default_str();
   verify->add_flag("--repair", flags->repair,
                    "Write anew what is whole of damaged blocks and logs, and "
                    "set the damaged files aside; nothing is deleted");

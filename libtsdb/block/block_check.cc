@@ -65,7 +65,8 @@ struct ChunkFiles {
   const char* Find(const ChunkMeta& meta, SampleColumns& columns,
                    EncodedChunk& out) const {
     const uint64_t place = meta.ref >> 32;
-    if (place >= files.size()) return "refers to a chunk file that is not there";
+    if (place >= files.size())
+      return "refers to a chunk file that is not there";
     const Entry entry = At(files[place]->bytes(), meta.ref & 0xffffffff);
     if (entry.size == 0) return "refers to a chunk that is damaged";
     columns.Clear();
@@ -77,7 +78,8 @@ struct ChunkFiles {
     if (columns.empty()) return "refers to a chunk without samples";
     const Timestamp first =
         points.empty() ? columns.t().front() : points.front().t;
-    const Timestamp last = points.empty() ? columns.t().back() : points.back().t;
+    const Timestamp last =
+        points.empty() ? columns.t().back() : points.back().t;
     if (first != meta.min_t || last != meta.max_t) {
       return "says other times than its chunk has";
     }
@@ -185,8 +187,9 @@ class Checker {
     }
     tombstones->ForEach([&](uint64_t ref, const Intervals&) {
       if (!ids.contains(ref)) {
-        Problem(path, 0, StrCat("deletes from series ", ref,
-                                ", which the index does not have"));
+        Problem(path, 0,
+                StrCat("deletes from series ", ref,
+                       ", which the index does not have"));
       }
     });
   }
@@ -202,11 +205,11 @@ class Checker {
     if (!out_.problems.empty() || !scanned.damages.empty()) return;
     if (meta.stats.samples != out_.samples ||
         meta.stats.series != out_.series || meta.stats.chunks != out_.chunks) {
-      Problem(path, 0,
-              StrCat("counts ", meta.stats.series, " series, ",
-                     meta.stats.chunks, " chunks, ", meta.stats.samples,
-                     " samples; there are ", out_.series, ", ", out_.chunks,
-                     ", ", out_.samples));
+      Problem(
+          path, 0,
+          StrCat("counts ", meta.stats.series, " series, ", meta.stats.chunks,
+                 " chunks, ", meta.stats.samples, " samples; there are ",
+                 out_.series, ", ", out_.chunks, ", ", out_.samples));
     }
   }
 

@@ -158,8 +158,9 @@ class Verifier {
     NARTHEX_ASSIGN_OR_RETURN(const std::unique_ptr<Db> db,
                              Db::Open(dir_, options));
     report_.repairs.push_back(
-        StrCat(dir_, ": damaged parts of the log and of the head's chunks are "
-                     "set aside (*.corrupt-*)"));
+        StrCat(dir_,
+               ": damaged parts of the log and of the head's chunks are "
+               "set aside (*.corrupt-*)"));
     return db->Close();
   }
 

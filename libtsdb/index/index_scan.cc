@@ -61,8 +61,8 @@ class Scanner {
       Damage(at, "table of contents: checksum mismatch");
       return false;
     }
-    for (const uint64_t section : {toc_.symbols, toc_.series, toc_.postings,
-                                   toc_.postings_table}) {
+    for (const uint64_t section :
+         {toc_.symbols, toc_.series, toc_.postings, toc_.postings_table}) {
       if (section > at) {
         Damage(at, "table of contents: a section lies outside of the file");
         return false;
@@ -212,8 +212,8 @@ class Scanner {
           i == 0 ? in.Varint()
                  : static_cast<int64_t>(static_cast<uint64_t>(max_t) +
                                         in.Uvarint());
-      const auto end_t = static_cast<int64_t>(static_cast<uint64_t>(min_t) +
-                                              in.Uvarint());
+      const auto end_t =
+          static_cast<int64_t>(static_cast<uint64_t>(min_t) + in.Uvarint());
       ref = i == 0 ? in.Uvarint() : ref + static_cast<uint64_t>(in.Varint());
       if (!in.ok()) break;
       if (end_t < min_t || (i > 0 && min_t <= max_t)) {
@@ -237,8 +237,7 @@ class Scanner {
   static bool LabelsBefore(const std::vector<LabelPair>& a,
                            const std::vector<LabelPair>& b) {
     return std::lexicographical_compare(
-        a.begin(), a.end(), b.begin(), b.end(),
-        [](LabelPair x, LabelPair y) {
+        a.begin(), a.end(), b.begin(), b.end(), [](LabelPair x, LabelPair y) {
           return std::pair(x.name, x.value) < std::pair(y.name, y.value);
         });
   }
@@ -276,9 +275,8 @@ class Scanner {
       }
     }
     if (comparable && table_whole_ && lists_.size() != want.size()) {
-      Damage(toc_.postings_table,
-             StrCat("postings table has ", lists_.size(), " lists, not ",
-                    want.size()));
+      Damage(toc_.postings_table, StrCat("postings table has ", lists_.size(),
+                                         " lists, not ", want.size()));
     }
   }
 

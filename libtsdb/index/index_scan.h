@@ -17,8 +17,8 @@
 namespace narthex::tsdb {
 
 struct ScannedSeries {
-  uint64_t offset = 0;                  // of the entry
-  std::vector<LabelPair> labels = {};   // numbers of symbols
+  uint64_t offset = 0;                 // of the entry
+  std::vector<LabelPair> labels = {};  // numbers of symbols
   std::vector<ChunkMeta> chunks = {};
 };
 

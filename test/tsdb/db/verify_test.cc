@@ -2,11 +2,14 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstdio>
+
 #include <map>
 #include <memory>
 #include <string>
 
 #include "narthex/base/status.h"
+#include "narthex/model/sample.h"
 #include "narthex/tsdb/block_builder.h"
 #include "test/tsdb/chunk/histogram_lab.h"
 #include "test/tsdb/db/db_lab.h"
@@ -23,7 +26,8 @@ struct DamageLab {
   uint64_t samples = 0;
 
   DamageLab() {
-    auto builder = BlockBuilder::New("data", {.env = env.get(), .clock = &clock});
+    auto builder =
+        BlockBuilder::New("data", {.env = env.get(), .clock = &clock});
     REQUIRE(builder.ok());
     BucketModel model;
     model.positive = {{1, 3}, {2, 5}, {9, 1}};
@@ -43,7 +47,8 @@ struct DamageLab {
     auto built = (*builder)->Finish();
     REQUIRE(built.ok());
     block = (*built)[0].dir;
-    for (const char* name : {"index", "chunks/000001", "meta.json", "tombstones"}) {
+    for (const char* name :
+         {"index", "chunks/000001", "meta.json", "tombstones"}) {
       const std::string path = JoinPath(block, name);
       files[path] = *env->ReadFile(path);
     }
@@ -227,7 +232,9 @@ TEST_CASE("a damaged chunk costs its samples alone") {
   RequireNothingWrong(whole, got);
   // What it was is still there.
   bool aside = false;
-  for (const DirEntry& entry : *lab.env->ListDir("data")) {
+  const auto entries = lab.env->ListDir("data");
+  REQUIRE(entries.ok());
+  for (const DirEntry& entry : *entries) {
     aside = aside || entry.name.find(".corrupt-") != std::string::npos;
   }
   REQUIRE(aside);
