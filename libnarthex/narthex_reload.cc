@@ -14,8 +14,21 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::OpenFromConfig(
   if (options.external_labels.empty()) {
     options.external_labels = config.global.external_labels;
   }
+  tsdb::Options& storage = options.storage;
+  storage.out_of_order_time_window = config.storage.out_of_order_time_window;
+  if (storage.max_exemplars != 0) {
+    storage.max_exemplars = config.storage.max_exemplars;
+  }
+  const Duration retention = storage.retention;
+  const uint64_t retention_bytes = storage.retention_bytes;
+  storage.retention = config.storage.retention.value_or(retention);
+  storage.retention_bytes =
+      config.storage.retention_bytes.value_or(retention_bytes);
   NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<Narthex> narthex,
                            Open(std::move(options)));
+  // What holds where the file says nothing, also after it has changed.
+  narthex->impl_->options.storage.retention = retention;
+  narthex->impl_->options.storage.retention_bytes = retention_bytes;
   NARTHEX_RETURN_IF_ERROR(narthex->SetJobs(config.jobs));
   absl::MutexLock lock(&narthex->impl_->mu);
   narthex->impl_->config = std::move(config);
@@ -34,10 +47,22 @@ absl::Status Narthex::SetJobs(std::vector<scrape::Job> jobs) {
   return absl::OkStatus();
 }
 
+absl::Status Narthex::SetStorage(const StorageConfig& storage) {
+  const tsdb::Options& base = impl_->options.storage;
+  if (base.max_exemplars != 0) {
+    impl_->db->SetMaxExemplars(storage.max_exemplars);
+  }
+  impl_->db->SetRetention(
+      storage.retention.value_or(base.retention),
+      storage.retention_bytes.value_or(base.retention_bytes));
+  return impl_->db->SetOutOfOrderTimeWindow(storage.out_of_order_time_window);
+}
+
 absl::Status Narthex::Reload(const std::string& yaml_path) {
   absl::Status status;
   auto config = LoadConfig(*impl_->options.env, yaml_path);
   status = config.ok() ? SetJobs(config->jobs) : config.status();
+  if (status.ok()) status = SetStorage(config->storage);
 
   absl::MutexLock lock(&impl_->mu);
   impl_->reload.success = status.ok();

@@ -27,7 +27,6 @@ const std::vector<Verb> kVerbs = {
     {"tsdb", AddTsdbDump},
     {"tsdb", AddTsdbDumpOpenMetrics},
     {"tsdb", AddTsdbCreateBlocksFrom},
-    {"tsdb", AddTsdbVerify},
     {"check", AddCheckMetrics},
     {"test", AddTestPromql},
     {"promql", AddPromqlFormat},

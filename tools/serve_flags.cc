@@ -65,6 +65,8 @@ constexpr Flag kFlags[] = {
     {"web.max-connections", Kind::kText, "512", "Connections at once"},
     {"web.enable-lifecycle", Kind::kBool, "false",
      "Serve /-/reload and /-/quit"},
+    {"web.enable-remote-write-receiver", Kind::kBool, "false",
+     "Serve /api/v1/write: store what others send (protocol 1.0)"},
     {"web.cors.origin", Kind::kText, ".*",
      "Regular expression of origins that scripts may come from"},
     {"web.external-url", Kind::kText, "",
@@ -85,9 +87,8 @@ constexpr Flag kFlags[] = {
     {"web.user-assets", Kind::kIdleText, "", "No user interface"},
     {"web.enable-admin-api", Kind::kBool, "false",
      "Allow deletion of series and snapshots over HTTP"},
-    {"web.enable-remote-write-receiver", Kind::kIdleBool, "false", "Not yet"},
     {"web.remote-write-receiver.accepted-protobuf-messages", Kind::kIdleText,
-     "", "Not yet"},
+     "", "prometheus.WriteRequest (1.0) alone"},
     {"web.enable-otlp-receiver", Kind::kIdleBool, "false", "Not yet"},
     {"web.console.templates", Kind::kIdleText, "consoles", "No user interface"},
     {"web.console.libraries", Kind::kIdleText, "console_libraries",
@@ -250,7 +251,8 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
   static constexpr std::string_view kAlwaysOn[] = {
       "promql-at-modifier",   "promql-negative-offset",
       "promql-duration-expr", "new-service-discovery-manager",
-      "utf8-names",           "no-default-scrape-port"};
+      "utf8-names",           "no-default-scrape-port",
+      "native-histograms"};
   for (const std::string& list : flags.features) {
     std::string_view rest = list;
     while (!rest.empty()) {
@@ -266,10 +268,11 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
         engine.extended_range_selectors = true;
       } else if (name == "promql-binop-fill-modifiers") {
         engine.binop_fill_modifiers = true;
-      } else if (name == "use-start-timestamps") {
-        engine.start_timestamps = true;
       } else if (name == "type-and-unit-labels") {
         engine.type_and_unit_labels = true;
+      } else if (name == "exemplar-storage") {
+        // How many is said by storage.exemplars.max_exemplars.
+        out.options.storage.max_exemplars = 100000;
       } else if (name == "extra-scrape-metrics") {
         out.options.scrape.extra_scrape_metrics = true;
       } else if (!name.empty() &&
@@ -379,6 +382,7 @@ absl::StatusOr<ServeSettings> ReadServeFlags(
       static_cast<int>(read.Number("web.max-connections", 1));
   out.lifecycle = read.Bool("web.enable-lifecycle");
   out.api.admin_api = read.Bool("web.enable-admin-api");
+  out.api.remote_write_receiver = read.Bool("web.enable-remote-write-receiver");
   out.api.cors_origin = read.Text("web.cors.origin");
   ReadExternalUrl(read, out);
 

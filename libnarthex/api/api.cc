@@ -28,6 +28,7 @@ struct Route {
 constexpr Route kRoutes[] = {
     {"/query", true, Query},
     {"/query_range", true, QueryRange},
+    {"/query_exemplars", true, QueryExemplars},
     {"/format_query", true, FormatQuery},
     {"/parse_query", true, ParseQuery},
     {"/series", true, Series},
@@ -342,6 +343,7 @@ Response Handler::Impl::Route(const Request& request) const {
 Response Handler::Impl::RouteApi(const Request& request, const Form& form,
                                  std::string_view path) const {
   if (request.method == "OPTIONS") return Response{.status = 204};
+  if (path == "/write") return RemoteWrite(context, request);
 
   Call call{context, request, form};
   const api::Route* route = nullptr;

@@ -122,6 +122,11 @@ struct ReadScope {
 ApiError Query(Call& call);
 ApiError QueryRange(Call& call);
 ApiError FormatQuery(Call& call);
+// api_exemplars.cc
+ApiError QueryExemplars(Call& call);
+// api_write.cc
+Response RemoteWrite(const Context& context, const Request& request);
+// api_query.cc
 ApiError ParseQuery(Call& call);
 // api_series.cc
 ApiError Series(Call& call);

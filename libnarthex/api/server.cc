@@ -156,6 +156,7 @@ class Session final : public std::enable_shared_from_this<Session> {
     request.method = text(message.method_string());
     request.target = text(message.target());
     request.content_type = text(message[http::field::content_type]);
+    request.content_encoding = text(message[http::field::content_encoding]);
     request.accept_encoding = text(message[http::field::accept_encoding]);
     request.origin = text(message[http::field::origin]);
     request.body = std::move(message.body());

@@ -199,6 +199,9 @@ absl::StatusOr<Config> ParseConfig(std::string_view yaml,
   map.Read("global", [&](const config::YamlNode& node) {
     return config::ReadGlobal(node, file, out.global);
   });
+  map.Read("storage", [&](const config::YamlNode& node) {
+    return config::ReadStorage(node, file, out.storage);
+  });
   map.ReadEach("scrape_configs",
                [&](const config::YamlNode& node) -> absl::Status {
                  NARTHEX_ASSIGN_OR_RETURN(
@@ -214,7 +217,7 @@ absl::StatusOr<Config> ParseConfig(std::string_view yaml,
                  return absl::OkStatus();
                });
   map.Refuse({"runtime", "rule_files", "scrape_config_files", "alerting",
-              "remote_write", "remote_read", "storage", "tracing", "otlp"});
+              "remote_write", "remote_read", "tracing", "otlp"});
   NARTHEX_RETURN_IF_ERROR(map.Finish());
   return out;
 }

@@ -46,6 +46,8 @@ absl::StatusOr<Labels> ReadLabels(const YamlNode& node, std::string_view file);
 std::string FromFolderOf(std::string_view file, const std::string& path);
 void ReadScrapeProtocols(MapReader& map, std::string_view key,
                          std::vector<scrape::ScrapeProtocol>& out);
+absl::Status ReadStorage(const YamlNode& node, std::string_view file,
+                         StorageConfig& out);
 void ReadNameValidation(MapReader& map, scrape::NameValidation& out);
 void ReadNameEscaping(MapReader& map, std::optional<scrape::NameEscaping>& out);
 void ReadFailureLog(MapReader& map, std::string_view file, std::string& out);

@@ -395,6 +395,35 @@ std::string FormatConfig(const Config& config) {
     for (const scrape::Job& job : config.jobs) WriteJob(out, job);
     out.Close();
   }
+  const StorageConfig& storage = config.storage;
+  const bool sized =
+      storage.retention.has_value() || storage.retention_bytes.has_value();
+  const bool late = storage.out_of_order_time_window.ms != 0;
+  const bool exemplars = storage.max_exemplars != StorageConfig().max_exemplars;
+  if (sized || late || exemplars) {
+    out.Open("storage");
+    if (sized || late) {
+      out.Open("tsdb");
+      if (late) {
+        out.Span("out_of_order_time_window", storage.out_of_order_time_window);
+      }
+      if (sized) {
+        out.Open("retention");
+        if (storage.retention.has_value()) out.Span("time", *storage.retention);
+        if (storage.retention_bytes.has_value()) {
+          out.Raw("size", StrCat(*storage.retention_bytes, "B"));
+        }
+        out.Close();
+      }
+      out.Close();
+    }
+    if (exemplars) {
+      out.Open("exemplars");
+      out.Raw("max_exemplars", StrCat(storage.max_exemplars));
+      out.Close();
+    }
+    out.Close();
+  }
   return out.Take();
 }
 

@@ -34,6 +34,9 @@ absl::Status CheckOptions(const Options& options) {
   if (options.wal_compression == Compression::kGzip) {
     return InvalidArgument("the WAL knows snappy, zstd and none");
   }
+  if (options.out_of_order_time_window.ms < 0) {
+    return InvalidArgument("a duration must not be negative");
+  }
   if (options.background_interval.ms < 1) {
     return InvalidArgument("background_interval must be at least 1 ms");
   }
@@ -118,11 +121,7 @@ HeadOptions Db::Impl::MakeHeadOptions() const {
 // The order is Prometheus's (A17), but that the lock comes before anything is
 // changed.
 absl::Status Db::Impl::Open() {
-  if (!env->Exists(dir)) {
-    NARTHEX_RETURN_IF_ERROR(env->MakeDirs(dir));
-    // Not every parent may be opened by whoever may write below it.
-    env->SyncDir(std::string(DirName(dir))).IgnoreError();
-  }
+  NARTHEX_RETURN_IF_ERROR(env->MakeDirs(dir));
   if (options.lock_directory && memory == nullptr) {
     NARTHEX_ASSIGN_OR_RETURN(lock, env->Lock(JoinPath(dir, "lock")));
   }
@@ -161,6 +160,7 @@ absl::Status Db::Impl::OpenHead() {
           &damages));
   head->SetChunks(std::move(chunks));
   ReportDamage(damages);
+  head->SetWindow(options.out_of_order_time_window.ms);
   if (memory != nullptr) return absl::OkStatus();  // nothing to log for
 
   const std::string wal_dir = JoinPath(dir, "wal");
@@ -179,11 +179,32 @@ absl::Status Db::Impl::OpenHead() {
         "the WAL holds records of kinds that are kept and not read",
         {{"records", std::to_string(report.kept_records)}});
   }
+  NARTHEX_RETURN_IF_ERROR(OpenLate());
   Log(options.logger, LogLevel::kInfo, "WAL replay completed",
       {{"series", std::to_string(report.series)},
        {"samples", std::to_string(report.samples)},
        {"duration", FormatDuration(options.clock->Now() - begin)}});
   return head->OpenLog(*env, wal_dir);
+}
+
+// The log of late samples is read even where none are taken any more.
+absl::Status Db::Impl::OpenLate() {
+  const std::string late_dir = JoinPath(dir, "wbl");
+  NARTHEX_ASSIGN_OR_RETURN(const std::vector<wal::SegmentFile> segments,
+                           wal::ListSegments(*env, late_dir));
+  if (segments.empty() && options.out_of_order_time_window.ms == 0) {
+    return absl::OkStatus();
+  }
+  NARTHEX_ASSIGN_OR_RETURN(const ReplayReport report,
+                           head->ReplayLate(*env, late_dir));
+  NARTHEX_RETURN_IF_ERROR(wal::SetAside(*env, report.damages,
+                                        options.clock->Now(), options.logger));
+  if (report.unknown_refs != 0) {
+    Log(options.logger, LogLevel::kWarn,
+        "late samples without a series record were left out",
+        {{"samples", std::to_string(report.unknown_refs)}});
+  }
+  return head->OpenLateLog(*env, late_dir);
 }
 
 void Db::Impl::ReportDamage(const std::vector<HeadChunkDamage>& damages) {
@@ -250,7 +271,11 @@ absl::Status Db::Impl::ReadOnce() {
   NARTHEX_ASSIGN_OR_RETURN(
       const ReplayReport report,
       head->Replay(*env, JoinPath(dir, "wal"), ReplayProgress()));
-  for (const wal::Damage& damage : report.damages) {
+  NARTHEX_ASSIGN_OR_RETURN(const ReplayReport late,
+                           head->ReplayLate(*env, JoinPath(dir, "wbl")));
+  std::vector<wal::Damage> damages = report.damages;
+  damages.insert(damages.end(), late.damages.begin(), late.damages.end());
+  for (const wal::Damage& damage : damages) {
     if (damage.torn) continue;  // perhaps still being written
     Log(options.logger, LogLevel::kWarn, "part of the WAL can't be read",
         {{"file", damage.path},
@@ -338,6 +363,24 @@ absl::Status Db::CompactHead(Timestamp end) {
     return FailedPrecondition("the database is open read-only");
   }
   return impl_->CompactHeadBefore(end.ms);
+}
+
+absl::Status Db::SetOutOfOrderTimeWindow(Duration window) {
+  if (impl_->options.read_only) return absl::OkStatus();
+  if (window.ms > 0 && impl_->memory == nullptr) {
+    NARTHEX_RETURN_IF_ERROR(
+        impl_->head->OpenLateLog(*impl_->env, JoinPath(impl_->dir, "wbl")));
+  }
+  impl_->head->SetWindow(window.ms);
+  return absl::OkStatus();
+}
+
+void Db::SetMaxExemplars(size_t n) { impl_->head->exemplars().Resize(n); }
+
+void Db::SetRetention(Duration time, uint64_t bytes) {
+  absl::MutexLock compacting(&impl_->compact_mu);
+  impl_->options.retention = time;
+  impl_->options.retention_bytes = bytes;
 }
 
 std::vector<BlockMeta> Db::Blocks() const {

@@ -54,6 +54,7 @@ absl::Status Db::Impl::Compact() {
     const absl::Status cut = head->TruncateLog(*env, blocks_end);
     if (status.ok() && !cut.ok()) status = Annotate(cut, "WAL truncation");
   }
+  if (status.ok() && blocks_end != kMinMillis) status = CompactLate();
   if (status.ok()) status = MergeBlocks();
   if (status.ok()) status = Reload();
   if (!status.ok() && status.code() != absl::StatusCode::kCancelled) {
@@ -67,7 +68,7 @@ absl::Status Db::Impl::CompactHead(int64_t mint, int64_t maxt) {
   {
     // No sample before maxt can come any more, so nothing need be hidden.
     const std::shared_ptr<const BlockSource> source =
-        head->NewSource({mint, maxt - 1}, /*isolated=*/false);
+        head->NewInOrderSource({mint, maxt - 1});
     meta = WriteBlock(MakeCompactOptions(), dir, source, mint, maxt);
   }
   if (!meta.ok()) return Annotate(meta.status(), "persist head block");
@@ -91,6 +92,40 @@ absl::Status Db::Impl::CompactHeadBefore(int64_t end) {
   }
   NARTHEX_RETURN_IF_ERROR(CompactHead(head->min_time(), end));
   return Annotate(head->TruncateLog(*env, end), "WAL truncation");
+}
+
+// Late samples become blocks of their own, which overlap others and don't say
+// how far the log is needed.
+absl::Status Db::Impl::CompactLate() {
+  if (head->late_min() > head->late_max()) return absl::OkStatus();
+  NARTHEX_ASSIGN_OR_RETURN(const Head::LateCut cut, head->CutLate());
+  if (cut.min_t > cut.max_t) return absl::OkStatus();
+  const int64_t width = options.min_block_duration.ms;
+  int64_t begin = cut.min_t / width * width;
+  if (begin > cut.min_t) begin -= width;
+  std::vector<std::string> made;
+  const auto write_all = [&]() -> absl::Status {
+    for (; begin <= cut.max_t; begin += width) {
+      const std::shared_ptr<const BlockSource> source =
+          head->NewLateSource({begin, begin + width - 1}, cut.last);
+      NARTHEX_ASSIGN_OR_RETURN(
+          const std::optional<BlockMeta> meta,
+          WriteBlock(MakeCompactOptions(), dir, source, begin, begin + width,
+                     {std::string(kHintOutOfOrder)}));
+      if (!meta.has_value()) continue;
+      made.push_back(meta->ulid);
+      metrics.compactions.Inc();
+    }
+    return Reload();
+  };
+  if (const absl::Status written = write_all(); !written.ok()) {
+    // The head keeps the samples and writes them again.
+    for (const std::string& ulid : made) {
+      DeleteBlock(*env, JoinPath(dir, ulid)).IgnoreError();
+    }
+    return Annotate(written, "compact out-of-order samples");
+  }
+  return head->ForgetLate(*env, cut);
 }
 
 absl::Status Db::Impl::MergeBlocks() {

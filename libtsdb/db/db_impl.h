@@ -51,6 +51,7 @@ struct Db::Impl {
   absl::Status Open();
   std::function<void(uint64_t, uint64_t)> ReplayProgress() const;
   absl::Status OpenHead();
+  absl::Status OpenLate();
   absl::Status OpenReadOnly();
   absl::Status ReadOnce();
   absl::Status Close();
@@ -79,6 +80,7 @@ struct Db::Impl {
   absl::Status CompactHead(int64_t mint, int64_t maxt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   absl::Status CompactHeadBefore(int64_t end);
+  absl::Status CompactLate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   absl::Status MergeBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   CompactOptions MakeCompactOptions();
   void StartTicking();
@@ -97,7 +99,7 @@ struct Db::Impl {
 
   Stats MakeStats(size_t limit);
 
-  // Constant after construction.
+  // Constant after construction, but for the retention (compact_mu).
   std::string dir;
   Options options;
   std::unique_ptr<Env> memory;  // of a database without directory

@@ -11,8 +11,7 @@ namespace narthex::tsdb {
 // repeats what the head still shows.  The other way about it would be missed.
 absl::StatusOr<std::unique_ptr<Querier>> Db::Impl::NewQuerier(TimeRange range) {
   std::vector<std::shared_ptr<const BlockSource>> sources;
-  if (head != nullptr && head->initialized() &&
-      range.Overlaps({head->min_time(), head->max_time()})) {
+  if (head != nullptr && head->MayShow(range)) {
     sources.push_back(head->NewSource(range, /*isolated=*/true));
   }
   const Blocks loaded = LoadedBlocks();

@@ -42,6 +42,10 @@ HeadMetrics::HeadMetrics(MetricRegistry& r)
       histograms_appended(r.NewCounter(
           "prometheus_tsdb_head_samples_appended_total",
           "Total number of appended samples.", {{"type", "histogram"}})),
+      late_appended(r.NewCounter(
+          "prometheus_tsdb_head_out_of_order_samples_appended_total",
+          "Total number of appended out of order samples.",
+          {{"type", "float"}})),
       out_of_order(r.NewCounter(
           "prometheus_tsdb_out_of_order_samples_total",
           "Total number of out of order samples ingestion failed attempts due "
@@ -232,7 +236,9 @@ bool Head::WaitForAppenders(int64_t maxt, Duration limit) {
       absl::Condition(
           +[](Wait* w) ABSL_NO_THREAD_SAFETY_ANALYSIS {
             for (const HeadAppender* batch : w->head.batches_) {
-              if (batch->bounded_ && batch->min_valid_ <= w->maxt) return false;
+              if (batch->bounded_ && batch->bounds_.min_valid <= w->maxt) {
+                return false;
+              }
             }
             return true;
           },
@@ -263,6 +269,15 @@ absl::Status Head::Close() {
   if (log_ != nullptr) {
     status = log_->Close();
     log_ = nullptr;
+  }
+  {
+    absl::MutexLock lock(&late_mu_);
+    late_log_.store(nullptr);
+    if (own_late_log_ != nullptr) {
+      const absl::Status closed = own_late_log_->Close();
+      if (status.ok()) status = closed;
+      own_late_log_ = nullptr;
+    }
   }
   if (chunks_ != nullptr) {
     const absl::Status closed = chunks_->Close();

@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -72,6 +73,7 @@ struct HeadMetrics {
   Counter& chunks_removed;
   Counter& samples_appended;
   Counter& histograms_appended;
+  Counter& late_appended;
   Counter& out_of_order;
   Counter& out_of_bounds;
   Counter& too_old;
@@ -124,6 +126,14 @@ class Head {
   absl::StatusOr<ReplayReport> Replay(
       Env& env, const std::string& wal_dir,
       const std::function<void(uint64_t, uint64_t)>& progress = nullptr);
+  // Reads the log of late samples; after Replay, before it is opened.
+  absl::StatusOr<ReplayReport> ReplayLate(Env& env, const std::string& dir);
+  // From here on late samples are logged there.
+  absl::Status OpenLateLog(Env& env, const std::string& dir);
+  bool has_late_log() const { return late_log_.load() != nullptr; }
+  // Samples up to so many ms older than the newest are taken out of order.
+  void SetWindow(int64_t window);
+  int64_t window() const { return window_.load(std::memory_order_relaxed); }
   // From here on commits are logged.  Without it they are only stored.
   absl::Status OpenLog(Env& env, const std::string& wal_dir);
 
@@ -136,6 +146,16 @@ class Head {
   // Samples of the closed `range`; `isolated`: only what was published before.
   // Holds its place until it dies; it must die before the Head.
   std::shared_ptr<const BlockSource> NewSource(TimeRange range, bool isolated);
+  // Without late samples: what becomes the next block.
+  std::shared_ptr<const BlockSource> NewInOrderSource(TimeRange range);
+  // Late samples alone, of chunks up to `last`.
+  std::shared_ptr<const BlockSource> NewLateSource(TimeRange range,
+                                                   HeadChunkRef last);
+  // Of late samples; kMaxMillis and kMinMillis if there are none.
+  int64_t late_min() const { return late_min_.load(std::memory_order_acquire); }
+  int64_t late_max() const { return late_max_.load(std::memory_order_acquire); }
+  // Does it have samples that `range` may show?
+  bool MayShow(TimeRange range) const;
 
   // kMaxMillis and kMinMillis if there has been no sample.
   int64_t min_time() const { return min_time_.load(std::memory_order_acquire); }
@@ -173,6 +193,17 @@ class Head {
   // Returns how many series have any.
   absl::StatusOr<uint64_t> Delete(std::span<const Matcher* const> matchers,
                                   TimeRange range);
+  // All late samples so far go to chunks_head, and their log is cut: what comes
+  // later is in segments from `segment` on.
+  struct LateCut {
+    HeadChunkRef last = 0;
+    uint32_t segment = 0;
+    int64_t min_t = kMaxMillis;
+    int64_t max_t = kMinMillis;
+  };
+  absl::StatusOr<LateCut> CutLate();
+  // They are in blocks: forget them, and their part of the log.
+  absl::Status ForgetLate(Env& env, const LateCut& cut);
   // What can't wait for the next truncation: memory that readers held, chunks
   // that the disk refused.
   void Tidy();
@@ -185,6 +216,7 @@ class Head {
   friend class HeadAppender;
   friend class HeadSource;
   class Replayer;
+  class LateReplayer;
 
   struct Found {
     SeriesId id = 0;
@@ -204,7 +236,12 @@ class Head {
   StoreRules Rules() const;
   // The part of a commit between log and memory: see head_commit.cc.
   absl::Status LogBatch(HeadAppender& batch);
-  void StoreBatch(HeadAppender& batch);
+  // Its error: the late samples of the batch are in memory and not in their
+  // log.
+  absl::Status StoreBatch(HeadAppender& batch);
+  absl::Status LogLate(wal::RecordBatch batch);
+  Bounds MakeBounds() const;
+  void UpdateLateTimes(int64_t min_t, int64_t max_t);
   void StoreShard(HeadAppender& batch, const BatchPart& part, uint32_t shard,
                   StoreCounts& counts);
   void StoreAside(const BatchPart& part);
@@ -223,6 +260,7 @@ class Head {
   void RemoveEmpty(uint32_t shard, std::span<const uint32_t> lines,
                    absl::flat_hash_set<SeriesId>& removed);
   void WriteRefused();
+  void SettleLate(HeadChunkRef up_to);
   void SettleAll();
   bool KeepInLog(SeriesRef ref, int64_t mint);
 
@@ -262,6 +300,16 @@ class Head {
   // Stands in for the log's lock where there is no log.
   absl::Mutex order_mu_;
 
+  // Late samples.
+  std::atomic<int64_t> window_{0};
+  std::atomic<int64_t> late_min_{kMaxMillis};
+  std::atomic<int64_t> late_max_{kMinMillis};
+  absl::Mutex late_mu_;
+  std::unique_ptr<wal::WalWriter> own_late_log_ ABSL_GUARDED_BY(late_mu_);
+  std::atomic<wal::WalWriter*> late_log_{nullptr};  // null: none
+  std::deque<wal::RecordBatch> late_batches_ ABSL_GUARDED_BY(late_mu_);
+  std::atomic<bool> late_waiting_{false};  // batches that the disk refused
+
   std::atomic<int64_t> min_time_{kMaxMillis};
   std::atomic<int64_t> max_time_{kMinMillis};
   std::atomic<int64_t> min_valid_{kMinMillis};
@@ -277,6 +325,11 @@ class Head {
   absl::flat_hash_map<uint64_t, int64_t> log_expiries_
       ABSL_GUARDED_BY(care_mu_);
   std::optional<Due> due_ ABSL_GUARDED_BY(care_mu_);
+  struct LateDue {
+    HeadChunkRef up_to = 0;
+    uint64_t readers = 0;
+  };
+  std::optional<LateDue> late_due_ ABSL_GUARDED_BY(care_mu_);
   uint64_t settled_at_ ABSL_GUARDED_BY(care_mu_) = 0;  // an epoch
   int64_t log_truncated_at_ ABSL_GUARDED_BY(care_mu_) = kMinMillis;
   // From this file of chunks_head on there are chunks that this version keeps
@@ -290,6 +343,10 @@ class Head {
   absl::flat_hash_map<uint32_t, TimeRange> replayed_times_;
   // Between opening chunks_head and replaying.
   absl::flat_hash_map<uint64_t, std::vector<MappedChunk>> offered_;
+  absl::flat_hash_map<uint64_t, std::vector<MappedChunk>> offered_late_;
+  HeadChunkRef last_offered_ = 0;
+  // Between Replay and ReplayLate: numbers of series that were made again.
+  absl::flat_hash_map<SeriesId, Slot> aliases_;
 };
 
 }  // namespace narthex::tsdb

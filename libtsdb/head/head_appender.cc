@@ -38,7 +38,7 @@ void HeadAppender::BeginSamples(int64_t first_t) {
   // The first sample ever says where the head begins.
   if (!head_.initialized()) head_.InitTime(first_t);
   absl::MutexLock lock(&head_.batches_mu_);
-  min_valid_ = head_.AppendableFrom();
+  bounds_ = head_.MakeBounds();
   bounded_ = true;
 }
 
@@ -59,7 +59,8 @@ void HeadAppender::End() {
   head_.metrics_.active_appenders.Add(-1);
   if (out_of_order_ != 0) head_.metrics_.out_of_order.Inc(out_of_order_);
   if (out_of_bounds_ != 0) head_.metrics_.out_of_bounds.Inc(out_of_bounds_);
-  out_of_order_ = out_of_bounds_ = 0;
+  if (too_old_ != 0) head_.metrics_.too_old.Inc(too_old_);
+  out_of_order_ = out_of_bounds_ = too_old_ = 0;
 }
 
 // The batch holds its series no longer; those that it made it still does.
@@ -150,6 +151,7 @@ void HeadAppender::CheckShard(uint32_t number, const FloatBatch& batch,
                               std::span<const uint32_t> order) {
   const SeriesShard& shard = head_.shards_[number];
   const size_t n = order.empty() ? batch.refs.size() : order.size();
+  bool late = false;  // decided when it is stored
   absl::ReaderMutexLock lock(&shard.mu);
   for (size_t k = 0; k < n; ++k) {
     if (k + kPrefetch < n) {
@@ -160,7 +162,7 @@ void HeadAppender::CheckShard(uint32_t number, const FloatBatch& batch,
     const int64_t t = batch.times.empty() ? batch.at.ms : batch.times[i].ms;
     outcomes_[i] =
         Accepts(shard.Line(LineOf(call_slots_[i])), t,
-                std::bit_cast<uint64_t>(batch.values[i]), min_valid_);
+                std::bit_cast<uint64_t>(batch.values[i]), bounds_, late);
   }
 }
 
@@ -225,13 +227,14 @@ void HeadAppender::Count(Appended outcome) {
   out_of_order_ +=
       outcome == Appended::kOutOfOrder || outcome == Appended::kDuplicate;
   out_of_bounds_ += outcome == Appended::kOutOfBounds;
+  too_old_ += outcome == Appended::kTooOld;
 }
 
 template <typename H>
 Appended HeadAppender::AppendAny(SeriesRef ref, Timestamp t, Timestamp start,
                                  const H& h) {
   BeginSamples(t.ms);
-  if (t.ms < min_valid_) {
+  if (t.ms < bounds_.min_valid && bounds_.late_from == kMaxMillis) {
     Count(Appended::kOutOfBounds);
     return Appended::kOutOfBounds;
   }
@@ -242,8 +245,9 @@ Appended HeadAppender::AppendAny(SeriesRef ref, Timestamp t, Timestamp start,
   {
     const SeriesShard& shard = head_.shards_[ShardOf(slot)];
     absl::ReaderMutexLock lock(&shard.mu);
-    const Appended outcome =
-        shard.AcceptsHistogram(shard.Line(LineOf(slot)), t.ms, h, min_valid_);
+    bool late = false;
+    const Appended outcome = shard.AcceptsHistogram(shard.Line(LineOf(slot)),
+                                                    t.ms, h, bounds_, late);
     if (outcome != Appended::kStored) {
       Count(outcome);
       return outcome;
@@ -337,11 +341,10 @@ absl::Status HeadAppender::Commit() {
   absl::Status status = absl::OkStatus();
   if (used_ > 1 || !part().empty() || !created_.empty()) {
     status = head_.LogBatch(*this);
-    if (status.ok()) {
-      head_.StoreBatch(*this);
-    } else {
-      status = Annotate(status, "write to WAL");
-    }
+    if (status.ok()) status = head_.StoreBatch(*this);
+    if (!status.ok()) status = Annotate(status, "write to WAL");
+  } else {
+    status = head_.LogLate(wal::RecordBatch());
   }
   End();
   return status;
@@ -354,7 +357,7 @@ absl::Status HeadAppender::Rollback() {
   // Series stay, and the log knows them.
   if (!created_.empty()) {
     status = head_.LogBatch(*this);
-    if (status.ok()) head_.StoreBatch(*this);
+    if (status.ok()) status = head_.StoreBatch(*this);
   }
   End();
   return status;

@@ -141,7 +141,7 @@ class HeadAppender final : public Appender {
   Head& head_;
   bool open_ = false;
   bool bounded_ = false;
-  int64_t min_valid_ = 0;
+  Bounds bounds_;
   uint32_t shard_ = kShards;  // where new series go; kShards: undecided
 
   // The first used_ are in use, at least one.
@@ -155,11 +155,13 @@ class HeadAppender final : public Appender {
   std::vector<Slot> call_slots_;
   std::vector<Appended> outcomes_;
   std::vector<uint32_t> order_;
-  uint64_t out_of_order_ = 0, out_of_bounds_ = 0;
+  uint64_t out_of_order_ = 0, out_of_bounds_ = 0, too_old_ = 0;
 
   // Of the commit in hand.
   std::string record_;
   wal::RecordBatch records_;
+  LateLog late_;
+  std::vector<HeadChunkRef> late_mapped_;
   uint64_t epoch_ = 0;
   struct Turn {
     uint32_t shard = 0;

@@ -40,6 +40,19 @@ uint32_t SortByShard(BatchPart& part) {
   return touched;
 }
 
+LateSample MakeLate(int64_t t, const Histogram& h) {
+  LateSample sample;
+  sample.t = t;
+  sample.ints = std::make_shared<const Histogram>(h);
+  return sample;
+}
+LateSample MakeLate(int64_t t, const FloatHistogram& h) {
+  LateSample sample;
+  sample.t = t;
+  sample.floats = std::make_shared<const FloatHistogram>(h);
+  return sample;
+}
+
 template <typename Row>
 void EncodeRows(std::span<const Row> rows, Compression compression,
                 std::string& record, wal::RecordBatch& out) {
@@ -148,13 +161,13 @@ absl::Status Head::LogBatch(HeadAppender& batch) {
     if (!status.ok()) {
       // Not durable, so not to be seen; but others wait for its turns.
       batch.DropSamples();
-      StoreBatch(batch);
+      StoreBatch(batch).IgnoreError();
     }
   }
   return status;
 }
 
-void Head::StoreBatch(HeadAppender& batch) {
+absl::Status Head::StoreBatch(HeadAppender& batch) {
   StoreCounts counts;
   for (size_t p = 0; p < batch.used_; ++p) StoreAside(*batch.parts_[p]);
   for (const HeadAppender::Turn& turn : batch.turns_) {
@@ -188,7 +201,42 @@ void Head::StoreBatch(HeadAppender& batch) {
     metrics_.chunks.Add(static_cast<double>(counts.chunks));
     metrics_.chunks_created.Inc(counts.chunks);
   }
+  // The log of late samples is in the order in which they were stored: a marker
+  // must not come before samples that are not in its chunk.
+  absl::Status status = absl::OkStatus();
+  if (counts.late != 0) {
+    UpdateLateTimes(counts.late_min_t, counts.late_max_t);
+    metrics_.late_appended.Inc(counts.late);
+    isolation_.AwaitBefore(batch.epoch_);
+    status = LogLate(batch.late_.Take(options_.wal_compression));
+  } else if (late_waiting_.load(std::memory_order_acquire)) {
+    status = LogLate(wal::RecordBatch());
+  }
   isolation_.Publish(batch.epoch_);
+  return status;
+}
+
+// What the disk refused once goes first: a sample that came again is in memory
+// already, and acknowledging it means that it is in the log.
+absl::Status Head::LogLate(wal::RecordBatch batch) {
+  wal::WalWriter* const log = late_log_.load(std::memory_order_acquire);
+  if (log == nullptr) return absl::OkStatus();
+  if (batch.empty() && !late_waiting_.load(std::memory_order_acquire)) {
+    return absl::OkStatus();
+  }
+  absl::MutexLock lock(&late_mu_);
+  if (!batch.empty()) late_batches_.push_back(std::move(batch));
+  while (!late_batches_.empty()) {
+    absl::Status status = log->Log(late_batches_.front());
+    if (status.ok() && options_.sync_commits) status = log->Sync();
+    if (!status.ok()) {
+      late_waiting_.store(true, std::memory_order_release);
+      return status;
+    }
+    late_batches_.pop_front();
+  }
+  late_waiting_.store(false, std::memory_order_release);
+  return absl::OkStatus();
 }
 
 // What has no place in a series' line.
@@ -233,7 +281,18 @@ void Head::StoreShard(HeadAppender& batch, const BatchPart& part,
     const uint32_t line = LineOf(part.slots[i]);
     const int64_t t = one_time ? part.at.ms : part.times[i].ms;
     const uint64_t v = std::bit_cast<uint64_t>(part.values[i]);
-    const Appended now = Accepts(shard.Line(line), t, v, batch.min_valid_);
+    bool late = false;
+    const Appended now = Accepts(shard.Line(line), t, v, batch.bounds_, late);
+    if (late) [[unlikely]] {
+      if (shard.StoreLate(line, {t, v}, rules, counts, batch.late_mapped_)) {
+        if (!batch.late_mapped_.empty()) {
+          batch.late_.Mark(part.refs[i], batch.late_mapped_,
+                           options_.wal_compression);
+        }
+        batch.late_.Add(part.refs[i], t, v);
+      }
+      continue;
+    }
     if (now == Appended::kStored && shard.Store(line, t, v, rules, counts)) {
       ++counts.stored;
       counts.min_t = std::min(counts.min_t, t);
@@ -259,8 +318,20 @@ void Head::StoreHistograms(HeadAppender& batch, const Rows& rows,
     const uint32_t line = LineOf(rows.slots[i]);
     const auto& row = rows.rows[i];
     const int64_t t = row.t.ms;
+    bool late = false;
     const Appended now =
-        shard.AcceptsHistogram(shard.Line(line), t, row.h, batch.min_valid_);
+        shard.AcceptsHistogram(shard.Line(line), t, row.h, batch.bounds_, late);
+    if (late) {
+      if (shard.StoreLate(line, MakeLate(t, row.h), rules, counts,
+                          batch.late_mapped_)) {
+        if (!batch.late_mapped_.empty()) {
+          batch.late_.Mark(row.ref, batch.late_mapped_,
+                           options_.wal_compression);
+        }
+        batch.late_.Add(row.ref, t, row.h);
+      }
+      continue;
+    }
     if (now == Appended::kStored &&
         shard.StoreHistogram(line, t, row.h, row.start.ms, rules, counts)) {
       ++counts.histograms;

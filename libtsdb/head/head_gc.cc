@@ -42,8 +42,14 @@ void Head::Tidy() {
   absl::MutexLock tidy(&tidy_mu_);
   std::optional<int64_t> collect;
   bool settle = false;
+  std::optional<HeadChunkRef> late;
   {
     absl::MutexLock lock(&care_mu_);
+    if (late_due_.has_value() &&
+        !isolation_.HasReaderBefore(late_due_->readers)) {
+      late = late_due_->up_to;
+      late_due_.reset();
+    }
     if (due_.has_value() && !isolation_.HasReaderBefore(due_->readers)) {
       collect = due_->mint;
       due_.reset();
@@ -55,6 +61,7 @@ void Head::Tidy() {
   }
   if (collect.has_value()) Collect(*collect);
   if (settle) SettleAll();
+  if (late.has_value() || settle) SettleLate(late.value_or(0));
   for (SeriesShard& shard : shards_) {
     absl::MutexLock lock(&shard.mu);
     shard.Pack();
@@ -81,6 +88,8 @@ void Head::Collect(int64_t mint) {
       for (; line < stop; ++line) {
         if (shard.IdOf(line) == SeriesShard::kNoId) continue;
         const SeriesShard::Remains remains = shard.Truncate(line, mint);
+        first_file =
+            std::min(first_file, shard.SettleLate(line, 0, floor).first_file);
         shard.Settle(line, floor);
         chunks += remains.removed;
         first_file = std::min(first_file, remains.first_file);

@@ -35,9 +35,16 @@ uint64_t BytesOf(Env& env, const std::vector<wal::SegmentFile>& segments) {
 }  // namespace
 
 void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
-  if (chunk.out_of_order || !IsKnownEncoding(chunk.encoding)) {
+  last_offered_ = std::max(last_offered_, chunk.ref);
+  if (!IsKnownEncoding(chunk.encoding)) {
     absl::MutexLock lock(&care_mu_);
     kept_file_ = std::min(kept_file_, HeadChunkFileOf(chunk.ref));
+    return;
+  }
+  if (chunk.out_of_order) {
+    offered_late_[chunk.series].push_back(
+        {chunk.ref, chunk.min_t.ms, chunk.max_t.ms,
+         SampleCount(chunk.encoding, chunk.bytes)});
     return;
   }
   if (chunk.max_t.ms < min_valid) return;
@@ -117,6 +124,7 @@ class Head::Replayer {
       int64_t& expiry = head_.log_expiries_[ref];
       expiry = std::max(expiry, until);
     }
+    head_.aliases_ = std::move(aliases_);
     if (tombstones_.empty()) return;
     absl::MutexLock tombstones_lock(&head_.tombstones_mu_);
     head_.tombstones_ =
@@ -238,6 +246,7 @@ class Head::Replayer {
     } else {
       aliases_.emplace(id, found.slot);  // forgotten and made again
     }
+    AddLateChunks(ref, found.slot);
     const auto offered = head_.offered_.find(static_cast<uint64_t>(ref));
     if (offered == head_.offered_.end()) return absl::OkStatus();
     SeriesShard& shard = head_.shards_[ShardOf(found.slot)];
@@ -255,6 +264,19 @@ class Head::Replayer {
     }
     head_.offered_.erase(offered);
     return absl::OkStatus();
+  }
+
+  void AddLateChunks(SeriesRef ref, Slot slot) {
+    const auto offered = head_.offered_late_.find(static_cast<uint64_t>(ref));
+    if (offered == head_.offered_late_.end()) return;
+    SeriesShard& shard = head_.shards_[ShardOf(slot)];
+    absl::MutexLock lock(&shard.mu);
+    for (const MappedChunk& chunk : offered->second) {
+      shard.AddLateMapped(LineOf(slot), chunk);
+      head_.UpdateLateTimes(chunk.min_t, chunk.max_t);
+      ++counts_.chunks;
+    }
+    head_.offered_late_.erase(offered);
   }
 
   void AddSamples() {
@@ -452,6 +474,7 @@ absl::StatusOr<ReplayReport> Head::Replay(
   NARTHEX_RETURN_IF_ERROR(read);
   replayer.Finish();
   offered_ = {};
+  offered_late_ = {};
   metrics_.wal_corruptions.Inc(report.damages.size());
   // Chunks may reach back before what is valid.
   const int64_t min_valid = min_valid_.load(std::memory_order_relaxed);

@@ -14,6 +14,7 @@ namespace {
 
 // The name that Prometheus reserves for the head.
 constexpr std::string_view kHeadName = "0000000000XXXXXXXXXXXXHEAD";
+constexpr std::string_view kLateHeadName = "0000000000XX000COMPACTHEAD";
 // Series looked at under one hold of a shard's lock.
 constexpr size_t kSeriesPerHold = 512;
 
@@ -104,12 +105,16 @@ std::shared_ptr<const BlockSource> Head::NewSource(TimeRange range,
 }
 
 // The reader is registered before anything is looked at: see Head::Truncate.
-HeadSource::HeadSource(Head& head, TimeRange range, bool isolated)
+HeadSource::HeadSource(Head& head, TimeRange range, bool isolated,
+                       HeadView view, HeadChunkRef last_late)
     : head_(head),
       reader_(head.isolation_.OpenReader()),
       watermark_(static_cast<uint32_t>(reader_.watermark)),
       isolated_(isolated),
+      view_(view),
+      last_late_(last_late),
       range_(range),
+      late_range_(range),
       files_(head.chunks_ == nullptr ? nullptr : head.chunks_->Pin()),
       postings_(head.postings_.NewReader()) {
   const int64_t begin = head.min_time();
@@ -118,7 +123,7 @@ HeadSource::HeadSource(Head& head, TimeRange range, bool isolated)
     absl::MutexLock lock(&head.tombstones_mu_);
     tombstones_ = head.tombstones_;
   }
-  meta_.ulid = kHeadName;
+  meta_.ulid = view == HeadView::kLate ? kLateHeadName : kHeadName;
   meta_.min_time = begin;
   meta_.max_time = head.max_time();
   meta_.stats.series = head.series_.load(std::memory_order_relaxed);
@@ -127,7 +132,14 @@ HeadSource::HeadSource(Head& head, TimeRange range, bool isolated)
 HeadSource::~HeadSource() { head_.isolation_.CloseReader(reader_); }
 
 TimeRange HeadSource::Cut(TimeRange range) const {
+  if (view_ == HeadView::kLate) return {kMaxTime, kMinTime};
   return {std::max(range.min, range_.min), std::min(range.max, range_.max)};
+}
+
+TimeRange HeadSource::CutLate(TimeRange range) const {
+  if (!shows_late()) return {kMaxTime, kMinTime};
+  return {std::max(range.min, late_range_.min),
+          std::min(range.max, late_range_.max)};
 }
 
 absl::Status HeadSource::SortedSymbols(std::vector<uint32_t>& out) const {
@@ -137,8 +149,13 @@ absl::Status HeadSource::SortedSymbols(std::vector<uint32_t>& out) const {
 
 absl::Status HeadSource::ReadSeries(std::span<const SeriesId> ids,
                                     TimeRange range, SeriesBatch& out) const {
+  const TimeRange late = CutLate(range);
   range = Cut(range);
-  if (range.min > range.max || ids.empty()) return absl::OkStatus();
+  const bool any_late = late.min <= late.max;
+  if ((range.min > range.max && !any_late) || ids.empty()) {
+    return absl::OkStatus();
+  }
+  const TimeRange shown = any_late ? late : range;  // the wider one
   struct Row {
     SeriesId id;
     Slot slot;
@@ -163,8 +180,13 @@ absl::Status HeadSource::ReadSeries(std::span<const SeriesId> ids,
          ++i) {
       const uint32_t line = LineOf(slots[i]);
       if (!shard.Holds(line, ids[i])) continue;
-      const uint32_t samples =
-          shard.SamplesIn(line, range, isolated_, watermark_);
+      uint32_t samples =
+          range.min <= range.max
+              ? shard.SamplesIn(line, range, isolated_, watermark_)
+              : 0;
+      if (any_late && shard.HasLate(shard.Line(line))) {
+        samples += shard.LateIn(line, late);
+      }
       if (samples == 0) continue;
       rows.push_back({ids[i], slots[i], shard.Line(line).labels, samples});
     }
@@ -173,7 +195,7 @@ absl::Status HeadSource::ReadSeries(std::span<const SeriesId> ids,
   head_.symbols_.CopyRows(rows, out.labels, [&](const Row& row) {
     const uint32_t end = static_cast<uint32_t>(out.labels.size());
     const Intervals* deleted = Deleted(row.id);
-    if (deleted != nullptr && Covers(*deleted, range)) {
+    if (deleted != nullptr && Covers(*deleted, shown)) {
       out.labels.resize(begin);
       return;
     }
@@ -213,20 +235,22 @@ absl::Status HeadSource::ReadSamples(const SeriesEntry& entry, TimeRange range,
                                      SampleColumns& out) const {
   NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
   out.Clear();
+  const TimeRange asked = range;
   range = Cut(range);
   SeriesCopy& copy = ThreadCopy();
-  if (range.min > range.max || !CopySeries(entry, range, copy)) {
-    return absl::OkStatus();
+  if (range.min <= range.max) {
+    if (!CopySeries(entry, range, copy)) return absl::OkStatus();
+    for (const MappedChunk& chunk : copy.mapped) {
+      NARTHEX_RETURN_IF_ERROR(ReadMapped(chunk, range, out));
+    }
+    for (UnwrittenChunk& chunk : copy.unwritten) {
+      NARTHEX_RETURN_IF_ERROR(ReadUnwritten(chunk, range, out));
+    }
+    if (copy.open_samples != 0) {
+      NARTHEX_RETURN_IF_ERROR(ReadOpen(copy, range, out));
+    }
   }
-  for (const MappedChunk& chunk : copy.mapped) {
-    NARTHEX_RETURN_IF_ERROR(ReadMapped(chunk, range, out));
-  }
-  for (UnwrittenChunk& chunk : copy.unwritten) {
-    NARTHEX_RETURN_IF_ERROR(ReadUnwritten(chunk, range, out));
-  }
-  if (copy.open_samples != 0) {
-    NARTHEX_RETURN_IF_ERROR(ReadOpen(copy, range, out));
-  }
+  NARTHEX_RETURN_IF_ERROR(AddLate(entry, asked, ctx, out));
   if (const Intervals* deleted = Deleted(entry.id); deleted != nullptr) {
     CutIntervals(*deleted, out);
   }
@@ -238,8 +262,16 @@ absl::StatusOr<bool> HeadSource::ReadLatest(const SeriesEntry& entry,
                                             const ReadContext& ctx,
                                             LatestSample& out) const {
   NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
+  const TimeRange asked = range;
   range = Cut(range);
   SeriesCopy& copy = ThreadCopy();
+  LateCopy late;
+  if (CopyLate(entry, CutLate(asked), late)) {
+    // Any of them may be the newest.
+    SampleColumns columns(ctx.budget);
+    NARTHEX_RETURN_IF_ERROR(ReadSamples(entry, asked, ctx, columns));
+    return Newest(columns, out);
+  }
   if (range.min > range.max) return false;
   {
     // Undecoded, if the newest of all is the one that is asked for.
@@ -283,6 +315,7 @@ absl::StatusOr<bool> HeadSource::ReadLatest(const SeriesEntry& entry,
 absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
                                     ChunkList& out) const {
   out.Clear();
+  NARTHEX_RETURN_IF_ERROR(AddLateChunks(entry, range, out));
   range = Cut(range);
   SeriesCopy& copy = ThreadCopy();
   if (range.min > range.max || !CopySeries(entry, range, copy)) {
@@ -308,6 +341,10 @@ absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
                                      copy.open_samples, copy.open_min_t,
                                      copy.open_max_t, out));
   }
+  std::stable_sort(out.chunks.begin(), out.chunks.end(),
+                   [](const EncodedChunk& a, const EncodedChunk& b) {
+                     return a.min_t < b.min_t;
+                   });
   return absl::OkStatus();
 }
 

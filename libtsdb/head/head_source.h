@@ -17,9 +17,17 @@
 
 namespace narthex::tsdb {
 
+// Which samples are shown.
+enum class HeadView : uint8_t {
+  kAll,
+  kInOrder,
+  kLate  // those in chunks up to some one
+};
+
 class HeadSource final : public BlockSource {
  public:
-  HeadSource(Head& head, TimeRange range, bool isolated);
+  HeadSource(Head& head, TimeRange range, bool isolated,
+             HeadView view = HeadView::kAll, HeadChunkRef last_late = 0);
   ~HeadSource() override;
   HeadSource(const HeadSource&) = delete;
   HeadSource& operator=(const HeadSource&) = delete;
@@ -51,7 +59,17 @@ class HeadSource final : public BlockSource {
   const Intervals* Deleted(SeriesId id) const override;
 
  private:
+  // What of it comes from samples in order; from late ones.
   TimeRange Cut(TimeRange range) const;
+  TimeRange CutLate(TimeRange range) const;
+  bool shows_late() const { return view_ != HeadView::kInOrder; }
+  // Merges what is late into `out`.
+  absl::Status AddLate(const SeriesEntry& entry, TimeRange range,
+                       const ReadContext& ctx, SampleColumns& out) const;
+  absl::Status AddLateChunks(const SeriesEntry& entry, TimeRange range,
+                             ChunkList& out) const;
+  // false: there are none.
+  bool CopyLate(const SeriesEntry& entry, TimeRange range, LateCopy& out) const;
   // false: the series is gone.
   bool CopySeries(const SeriesEntry& entry, TimeRange range,
                   SeriesCopy& out) const;
@@ -62,7 +80,10 @@ class HeadSource final : public BlockSource {
   const Isolation::Reader reader_;
   const uint32_t watermark_;
   const bool isolated_;
-  TimeRange range_;
+  const HeadView view_;
+  const HeadChunkRef last_late_;
+  TimeRange range_;  // of samples in order
+  const TimeRange late_range_;
   const std::shared_ptr<const void> files_;
   std::unique_ptr<PostingsIndex> postings_;
   std::shared_ptr<const Tombstones> tombstones_;

@@ -1,5 +1,7 @@
 #include "libtsdb/head/isolation.h"
 
+#include <utility>
+
 namespace narthex::tsdb {
 
 uint64_t Isolation::Begin() {
@@ -21,6 +23,17 @@ void Isolation::Publish(uint64_t epoch) {
   }
   watermark_.store(mark, std::memory_order_release);
   UpdateFloor();
+}
+
+void Isolation::AwaitBefore(uint64_t epoch) {
+  const std::pair<const std::atomic<uint64_t>*, uint64_t> wait{&watermark_,
+                                                               epoch - 1};
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(
+      +[](const std::pair<const std::atomic<uint64_t>*, uint64_t>* w) {
+        return w->first->load(std::memory_order_relaxed) >= w->second;
+      },
+      &wait));
 }
 
 void Isolation::UpdateFloor() {

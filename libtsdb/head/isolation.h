@@ -41,6 +41,8 @@ class Isolation {
   // The next epoch, from 1 on.  Who takes it must publish it, whatever happens.
   uint64_t Begin();
   void Publish(uint64_t epoch);
+  // Waits until all epochs before this one are published.
+  void AwaitBefore(uint64_t epoch);
   uint64_t watermark() const {
     return watermark_.load(std::memory_order_acquire);
   }

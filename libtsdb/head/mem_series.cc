@@ -310,7 +310,9 @@ void SeriesShard::DropChunks(uint32_t line) {
   HotSeries& series = Line(line);
   if (series.samples != 0) OpenChunk::Drop(*this, series);
   SetMapped(series, {});
-  if (series.cold != 0) cold_[series.cold].unwritten.clear();
+  if (series.cold == 0) return;
+  cold_[series.cold].unwritten.clear();
+  cold_[series.cold].late = nullptr;
 }
 
 // --- Reading.
@@ -455,7 +457,8 @@ void SeriesShard::Settle(uint32_t line, uint64_t floor) {
   ColdSeries& cold = cold_[series.cold];
   if (series.since_epoch == 0) cold.boundaries = {};
   if (cold.boundaries.empty() && cold.unwritten.empty() &&
-      cold.histogram == nullptr && series.mapped != kEscape &&
+      cold.histogram == nullptr && cold.late == nullptr &&
+      series.mapped != kEscape &&
       series.next_at != kEscape &&
       (series.t_delta != kEscape || series.ts_group != 0) &&
       series.since_epoch != 255) {
@@ -499,6 +502,7 @@ size_t SeriesShard::line_bytes() const {
     for (const UnwrittenChunk& chunk : cold.unwritten) {
       n += sizeof(chunk) + chunk.bytes.capacity();
     }
+    if (cold.late != nullptr) n += cold.late->memory_bytes();
     if (cold.histogram != nullptr) n += cold.histogram->memory_bytes();
   }
   return n;

@@ -20,6 +20,7 @@
 #include "absl/synchronization/mutex.h"
 #include "libtsdb/chunk/head_chunk_file.h"
 #include "libtsdb/head/head_symbols.h"
+#include "libtsdb/head/late_samples.h"
 #include "libtsdb/head/open_histogram.h"
 #include "libtsdb/head/open_values.h"
 #include "libtsdb/head/series_map.h"
@@ -84,6 +85,7 @@ struct ColdSeries {
   std::vector<UnwrittenChunk> unwritten = {};
   // The open chunk, where HotSeries::codec says that it is one of histograms.
   std::unique_ptr<OpenHistogram> histogram = nullptr;
+  std::unique_ptr<LateSamples> late = nullptr;
   std::string mapped = {};
   int64_t next_at = 0;
   uint64_t t_delta = 0;
@@ -100,6 +102,7 @@ struct StoreRules {
   uint64_t floor = 0;  // Isolation::Floor()
   uint64_t base = 0;   // reference of series number 0
   HeadChunkStore* chunks = nullptr;
+  uint32_t late_capacity = 32;  // samples of a series in memory
 };
 
 struct StoreCounts {
@@ -109,6 +112,16 @@ struct StoreCounts {
   uint64_t chunks = 0;         // begun
   int64_t min_t = kMaxMillis;  // of the stored ones
   int64_t max_t = kMinMillis;
+  uint64_t late = 0;  // stored out of order
+  int64_t late_min_t = kMaxMillis;
+  int64_t late_max_t = kMinMillis;
+};
+
+// What a batch may hold; taken when it begins.
+struct Bounds {
+  int64_t min_valid = 0;  // from here on in order
+  // From here on out of order; kMaxMillis: never.
+  int64_t late_from = kMaxMillis;
 };
 
 // What a reader takes with it.
@@ -131,19 +144,28 @@ struct SeriesCopy {
   uint64_t last_v = 0;
 };
 
-// Prometheus's rule of acceptance (A14) without an out-of-order window.
+// What becomes of a sample that can't go behind the last one.
+inline Appended AcceptsLate(int64_t t, const Bounds& bounds, bool& late) {
+  if (bounds.late_from != kMaxMillis) {
+    late = t >= bounds.late_from;
+    return late ? Appended::kStored : Appended::kTooOld;
+  }
+  return t < bounds.min_valid ? Appended::kOutOfBounds : Appended::kOutOfOrder;
+}
+
+// Prometheus's rule of acceptance (A14).  `late` is set to true if it goes to
+// the late ones.
 inline Appended Accepts(const HotSeries& series, int64_t t, uint64_t v,
-                        int64_t min_valid) {
-  if (t >= min_valid) {
+                        const Bounds& bounds, bool& late) {
+  if (t >= bounds.min_valid) {
     if (series.samples == 0 || t > series.last_t) return Appended::kStored;
     if (t == series.last_t) {
       return v == series.last_v && !IsHistogram(series.codec)
                  ? Appended::kStored
                  : Appended::kDuplicate;
     }
-    return Appended::kOutOfOrder;
   }
-  return Appended::kOutOfBounds;
+  return AcceptsLate(t, bounds, late);
 }
 
 class SeriesShard {
@@ -213,7 +235,7 @@ class SeriesShard {
   // What Prometheus's rule of acceptance says to a histogram.
   template <typename H>
   Appended AcceptsHistogram(const HotSeries& series, int64_t t, const H& h,
-                            int64_t min_valid) const
+                            const Bounds& bounds, bool& late) const
       ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Puts the open chunk away as if it were full.
   void CutOpenChunk(uint32_t line, const StoreRules& rules)
@@ -231,6 +253,48 @@ class SeriesShard {
   absl::Status WriteUnwritten(uint32_t line, const StoreRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
+  // --- Late samples: mem_series_late.cc.
+
+  // false: there is one of that time already.  If the ones in memory had become
+  // too many, `mapped` gets the chunks that they were written to.
+  bool StoreLate(uint32_t line, LateSample sample, const StoreRules& rules,
+                 StoreCounts& counts, std::vector<HeadChunkRef>& mapped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Writes those in memory to chunks_head.
+  absl::Status MapLate(uint32_t line, const StoreRules& rules,
+                       std::vector<HeadChunkRef>& mapped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // For the replay: chunks_head has the chunk; the samples in memory are in a
+  // chunk.
+  void AddLateMapped(uint32_t line, const MappedChunk& chunk)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void ForgetOpenLate(uint32_t line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  bool HasLate(const HotSeries& series) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    return series.cold != 0 && cold_[series.cold].late != nullptr;
+  }
+  // Upper bound of those in the range.
+  uint32_t LateIn(uint32_t line, TimeRange range) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // `fresh` of a copied chunk: what the reader must not see.
+  void CopyLate(uint32_t line, TimeRange range, bool isolated,
+                uint32_t watermark, LateCopy& out) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
+  struct LateSpan {
+    HeadChunkRef last = 0;
+    int64_t min_t = kMaxMillis;
+    int64_t max_t = kMinMillis;
+  };
+  // Of the chunks.
+  LateSpan LateTimes(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu);
+  struct LateRemains {
+    uint32_t removed = 0;  // chunks
+    uint32_t first_file = 0xffffffff;
+    int64_t min_t = kMaxMillis;
+  };
+  // Drops the chunks up to that one, and what no reader needs.
+  LateRemains SettleLate(uint32_t line, HeadChunkRef up_to, uint64_t floor)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
   // --- Reading.
 
   // Samples that a reader at `watermark` leaves out, from the last one back.
@@ -246,7 +310,8 @@ class SeriesShard {
   bool Empty(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
     const HotSeries& series = Line(line);
     return series.samples == 0 && series.mapped == 0 &&
-           (series.cold == 0 || cold_[series.cold].unwritten.empty());
+           (series.cold == 0 || (cold_[series.cold].unwritten.empty() &&
+                                 cold_[series.cold].late == nullptr));
   }
   // The end of its last full chunk; kMinMillis if there is none.
   int64_t MappedMax(const HotSeries& series) const

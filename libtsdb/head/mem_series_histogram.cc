@@ -21,10 +21,11 @@ constexpr uint8_t kCodec = static_cast<uint8_t>(
 
 template <typename H>
 Appended SeriesShard::AcceptsHistogram(const HotSeries& series, int64_t t,
-                                       const H& h, int64_t min_valid) const {
-  if (t < min_valid) return Appended::kOutOfBounds;
+                                       const H& h, const Bounds& bounds,
+                                       bool& late) const {
+  if (t < bounds.min_valid) return AcceptsLate(t, bounds, late);
   if (series.samples == 0 || t > series.last_t) return Appended::kStored;
-  if (t < series.last_t) return Appended::kOutOfOrder;
+  if (t < series.last_t) return AcceptsLate(t, bounds, late);
   if (series.codec != kCodec<H>) return Appended::kDuplicate;
   return FindCold(series)->histogram->For<H>()->last.SameAs(h)
              ? Appended::kStored
@@ -125,10 +126,10 @@ template bool SeriesShard::StoreHistogram(uint32_t, int64_t,
                                           const FloatHistogram&, int64_t,
                                           const StoreRules&, StoreCounts&);
 template Appended SeriesShard::AcceptsHistogram(const HotSeries&, int64_t,
-                                                const Histogram&,
-                                                int64_t) const;
+                                                const Histogram&, const Bounds&,
+                                                bool&) const;
 template Appended SeriesShard::AcceptsHistogram(const HotSeries&, int64_t,
                                                 const FloatHistogram&,
-                                                int64_t) const;
+                                                const Bounds&, bool&) const;
 
 }  // namespace narthex::tsdb

@@ -51,8 +51,18 @@ struct GlobalConfig {
   size_t keep_dropped_targets = 0;
 };
 
+// `storage`: may change while the server runs.
+struct StorageConfig {
+  Duration out_of_order_time_window = Duration(0);
+  size_t max_exemplars = 100000;
+  // Absent: as the flags say.  0: no limit.
+  std::optional<Duration> retention = {};
+  std::optional<uint64_t> retention_bytes = {};
+};
+
 struct Config {
   GlobalConfig global = {};
+  StorageConfig storage = {};
   std::vector<scrape::Job> jobs = {};  // scrape_configs, names unique
 };
 

@@ -41,6 +41,7 @@ struct Request {
   std::string body = {};
   // Of the headers, what matters.
   std::string content_type = {};
+  std::string content_encoding = {};
   std::string accept_encoding = {};
   std::string origin = {};
   // Null: the client waits for ever.
@@ -65,6 +66,8 @@ struct Options {
   std::string retention = {};
   // /api/v1/admin/tsdb/*: deletion of series, snapshots.
   bool admin_api = false;
+  // POST /api/v1/write stores what others send.
+  bool remote_write_receiver = false;
   // /-/reload and /-/quit; absent ones are refused.
   std::function<absl::Status()> reload = {};
   std::function<void()> quit = {};

@@ -148,6 +148,7 @@ class Narthex {
 
  private:
   struct Impl;
+  absl::Status SetStorage(const StorageConfig& storage);
   explicit Narthex(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -105,6 +105,12 @@ class Db final : public Appendable, public Queryable {
   // the head.  Samples before `end` are refused from then on.
   absl::Status CompactHead(Timestamp end);
 
+  // These may change while it is open, as prometheus.yml does.
+  absl::Status SetOutOfOrderTimeWindow(Duration window);
+  void SetMaxExemplars(size_t n);
+  // As in Options; what is beyond goes with the next compaction.
+  void SetRetention(Duration time, uint64_t bytes);
+
   // Of the blocks, ascending by time.
   std::vector<BlockMeta> Blocks() const;
   // `limit`: length of the top lists; 0: leave them out, which is cheap.

@@ -55,6 +55,10 @@ struct Options {
   // Prometheus does.
   int samples_per_chunk = 120;
 
+  // Samples up to this much older than the newest one are taken out of order.
+  // 0: none.
+  Duration out_of_order_time_window = Duration(0);
+
   // Exemplars kept, of all series together; the newest ones stay.  0: none.
   size_t max_exemplars = 0;
 

@@ -1,0 +1,66 @@
+// `storage` of prometheus.yml.
+
+#include "libnarthex/config/config_parts.h"
+#include "narthex/base/status.h"
+
+namespace narthex::config {
+namespace {
+
+absl::Status ReadRetention(const YamlNode& node, std::string_view file,
+                           StorageConfig& out) {
+  MapReader map(node, file, "storage.tsdb.retention");
+  Duration time;
+  if (map.Has("time")) {
+    map.Read("time", time);
+    out.retention = time;
+  }
+  uint64_t bytes = 0;
+  if (map.Has("size")) {
+    map.ReadBytes("size", bytes);
+    out.retention_bytes = bytes;
+  }
+  map.Refuse({"percentage"});
+  return map.Finish();
+}
+
+absl::Status ReadTsdb(const YamlNode& node, std::string_view file,
+                      StorageConfig& out) {
+  MapReader map(node, file, "storage.tsdb");
+  map.Read("out_of_order_time_window", out.out_of_order_time_window);
+  map.Read("retention", [&](const YamlNode& retention) {
+    return ReadRetention(retention, file, out);
+  });
+  map.Read("chunk_encoding", [&](const YamlNode& encoding) {
+    MapReader chunks(encoding, file, "storage.tsdb.chunk_encoding");
+    chunks.ReadText("floats", [](const std::string& text) {
+      if (text.empty() || text == "xor") return absl::OkStatus();
+      if (text == "xor2") {
+        return Unimplemented("narthex writes xor only, and reads both");
+      }
+      return InvalidArgument(
+          StrCat("'storage.tsdb.chunk_encoding.floats' must be 'xor' or "
+                 "'xor2', or the field must be omitted entirely, got \"",
+                 text, "\""));
+    });
+    return chunks.Finish();
+  });
+  map.Refuse({"stale_series_compaction_threshold"});
+  return map.Finish();
+}
+
+}  // namespace
+
+absl::Status ReadStorage(const YamlNode& node, std::string_view file,
+                         StorageConfig& out) {
+  MapReader map(node, file, "storage");
+  map.Read("tsdb",
+           [&](const YamlNode& tsdb) { return ReadTsdb(tsdb, file, out); });
+  map.Read("exemplars", [&](const YamlNode& exemplars) {
+    MapReader reader(exemplars, file, "storage.exemplars");
+    reader.Read("max_exemplars", out.max_exemplars);
+    return reader.Finish();
+  });
+  return map.Finish();
+}
+
+}  // namespace narthex::config

@@ -1,0 +1,134 @@
+// Late samples of the whole head: what is taken, their log, how they become
+// blocks.
+
+#include <algorithm>
+#include <utility>
+
+#include "libtsdb/head/head.h"
+#include "libtsdb/head/head_appender.h"
+#include "libtsdb/wal/format.h"
+#include "narthex/base/status.h"
+
+namespace narthex::tsdb {
+namespace {
+
+// Lines looked at under one hold of a shard's lock.
+constexpr uint32_t kLinesPerHold = 1024;
+
+}  // namespace
+
+void Head::SetWindow(int64_t window) {
+  window_.store(std::max<int64_t>(window, 0), std::memory_order_relaxed);
+  exemplars_.SetWindow(window);
+}
+
+Bounds Head::MakeBounds() const {
+  Bounds bounds;
+  bounds.min_valid = AppendableFrom();
+  const int64_t window = window_.load(std::memory_order_relaxed);
+  if (window > 0) bounds.late_from = SaturatingSub(max_time(), window);
+  return bounds;
+}
+
+void Head::UpdateLateTimes(int64_t min_t, int64_t max_t) {
+  int64_t now = late_max_.load(std::memory_order_relaxed);
+  while (max_t > now && !late_max_.compare_exchange_weak(now, max_t)) {
+  }
+  now = late_min_.load(std::memory_order_relaxed);
+  while (min_t < now && !late_min_.compare_exchange_weak(now, min_t)) {
+  }
+}
+
+bool Head::MayShow(TimeRange range) const {
+  return (initialized() && range.Overlaps({min_time(), max_time()})) ||
+         (late_min() <= late_max() && range.Overlaps({late_min(), late_max()}));
+}
+
+absl::Status Head::OpenLateLog(Env& env, const std::string& dir) {
+  if (has_late_log()) return absl::OkStatus();
+  wal::WalOptions options;
+  options.segment_size = options_.wal_segment_bytes;
+  options.logger = options_.logger;
+  options.executor = options_.executor;
+  NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<wal::WalWriter> log,
+                           wal::WalWriter::Open(env, dir, options));
+  absl::MutexLock lock(&late_mu_);
+  own_late_log_ = std::move(log);
+  late_log_.store(own_late_log_.get(), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Head::LateCut> Head::CutLate() {
+  LateCut cut;
+  // First the log: what is logged behind the cut may be in the chunks as well,
+  // what is in the chunks alone is never behind it.
+  if (wal::WalWriter* const log = late_log_.load(std::memory_order_acquire)) {
+    NARTHEX_ASSIGN_OR_RETURN(cut.segment, log->Cut());
+  }
+  const StoreRules rules = Rules();
+  std::vector<HeadChunkRef> refs;
+  for (SeriesShard& shard : shards_) {
+    uint32_t end = 1;
+    for (uint32_t line = 0; line < end;) {
+      absl::MutexLock lock(&shard.mu);
+      end = shard.lines();
+      for (const uint32_t stop = std::min(end, line + kLinesPerHold);
+           line < stop; ++line) {
+        if (shard.IdOf(line) == SeriesShard::kNoId) continue;
+        if (!shard.HasLate(shard.Line(line))) continue;
+        NARTHEX_RETURN_IF_ERROR(shard.MapLate(line, rules, refs));
+        const SeriesShard::LateSpan span = shard.LateTimes(line);
+        cut.last = std::max(cut.last, span.last);
+        cut.min_t = std::min(cut.min_t, span.min_t);
+        cut.max_t = std::max(cut.max_t, span.max_t);
+      }
+    }
+  }
+  return cut;
+}
+
+absl::Status Head::ForgetLate(Env& env, const LateCut& cut) {
+  {
+    absl::MutexLock lock(&care_mu_);
+    late_due_ = LateDue{cut.last, isolation_.NextReader()};
+  }
+  Tidy();
+  if (const wal::WalWriter* log = late_log_.load(std::memory_order_acquire)) {
+    return wal::RemoveSegmentsBelow(env, log->dir(), cut.segment);
+  }
+  return absl::OkStatus();
+}
+
+void Head::SettleLate(HeadChunkRef up_to) {
+  const uint64_t floor = isolation_.Floor();
+  int64_t least = kMaxMillis;
+  uint64_t removed = 0;
+  for (SeriesShard& shard : shards_) {
+    uint32_t end = 1;
+    for (uint32_t line = 0; line < end;) {
+      absl::MutexLock lock(&shard.mu);
+      end = shard.lines();
+      for (const uint32_t stop = std::min(end, line + kLinesPerHold);
+           line < stop; ++line) {
+        if (shard.IdOf(line) == SeriesShard::kNoId) continue;
+        const SeriesShard::LateRemains remains =
+            shard.SettleLate(line, up_to, floor);
+        removed += remains.removed;
+        least = std::min(least, remains.min_t);
+      }
+    }
+  }
+  // A sample that comes meanwhile lowers it again, or has lowered it already:
+  // too low costs a look, too high would hide it.
+  if (least > late_min()) {
+    int64_t now = late_min();
+    if (least != kMaxMillis || late_max() < min_time()) {
+      late_min_.compare_exchange_strong(now, least);
+    }
+  }
+  chunk_count_.fetch_sub(removed, std::memory_order_relaxed);
+  metrics_.chunks.Add(-static_cast<double>(removed));
+  metrics_.chunks_removed.Inc(removed);
+}
+
+}  // namespace narthex::tsdb

@@ -1,0 +1,101 @@
+// The late samples of a head's source: merged into what came in order, or shown
+// alone.
+
+#include <algorithm>
+#include <utility>
+
+#include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/head/head_source.h"
+#include "narthex/base/status.h"
+#include "narthex/model/merge.h"
+
+namespace narthex::tsdb {
+namespace {
+
+// Leaves out what the reader must not see yet.
+void DropFresh(const std::vector<LateChunk::Fresh>& fresh,
+               SampleColumns& columns) {
+  if (fresh.empty()) return;
+  Intervals hidden;
+  for (const LateChunk::Fresh& f : fresh) {
+    AddInterval(hidden, TimeRange{f.t, f.t});
+  }
+  CutIntervals(hidden, columns);
+}
+
+}  // namespace
+
+std::shared_ptr<const BlockSource> Head::NewInOrderSource(TimeRange range) {
+  return std::make_shared<HeadSource>(*this, range, /*isolated=*/false,
+                                      HeadView::kInOrder);
+}
+
+std::shared_ptr<const BlockSource> Head::NewLateSource(TimeRange range,
+                                                       HeadChunkRef last) {
+  return std::make_shared<HeadSource>(*this, range, /*isolated=*/false,
+                                      HeadView::kLate, last);
+}
+
+bool HeadSource::CopyLate(const SeriesEntry& entry, TimeRange range,
+                          LateCopy& out) const {
+  out.Clear();
+  if (range.min > range.max) return false;
+  const Slot slot = static_cast<Slot>(entry.cursor);
+  const SeriesShard& shard = head_.shards_[ShardOf(slot)];
+  absl::ReaderMutexLock lock(&shard.mu);
+  if (!shard.Holds(LineOf(slot), entry.id)) return false;
+  if (!shard.HasLate(shard.Line(LineOf(slot)))) return false;
+  shard.CopyLate(LineOf(slot), range, isolated_, watermark_, out);
+  if (view_ == HeadView::kLate) {
+    out.open.clear();
+    std::erase_if(out.mapped, [this](const LateChunk& chunk) {
+      return chunk.ref > last_late_;
+    });
+  }
+  return !out.empty();
+}
+
+// Of equal times the sample that came in order stays, then the one that came
+// first.
+absl::Status HeadSource::AddLate(const SeriesEntry& entry, TimeRange range,
+                                 const ReadContext& ctx,
+                                 SampleColumns& out) const {
+  range = CutLate(range);
+  LateCopy late;
+  if (!CopyLate(entry, range, late)) return absl::OkStatus();
+  SampleColumns columns(ctx.budget);
+  for (const LateChunk& chunk : late.mapped) {
+    columns.Clear();
+    NARTHEX_RETURN_IF_ERROR(ReadMapped(
+        {chunk.ref, chunk.min_t, chunk.max_t, chunk.samples}, range, columns));
+    DropFresh(chunk.fresh, columns);
+    NARTHEX_RETURN_IF_ERROR(MergeColumns(columns, out));
+  }
+  columns.Clear();
+  NARTHEX_RETURN_IF_ERROR(ToColumns(late.open, range, columns));
+  return MergeColumns(columns, out);
+}
+
+absl::Status HeadSource::AddLateChunks(const SeriesEntry& entry,
+                                       TimeRange range, ChunkList& out) const {
+  LateCopy late;
+  if (!CopyLate(entry, CutLate(range), late)) return absl::OkStatus();
+  const auto add = [&out](ChunkEncoding encoding, int64_t min_t, int64_t max_t,
+                          std::string_view bytes) {
+    out.made.emplace_back(bytes);
+    out.chunks.push_back({encoding, min_t, max_t, out.made.back()});
+  };
+  std::string bytes;
+  for (const LateChunk& chunk : late.mapped) {
+    NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
+                             head_.chunks_->Read(chunk.ref, bytes));
+    add(read.encoding, chunk.min_t, chunk.max_t, read.bytes);
+  }
+  return EncodeLate(late.open, [&](ChunkEncoding encoding, size_t begin,
+                                   size_t end, std::string_view encoded) {
+    add(encoding, late.open[begin].t, late.open[end - 1].t, encoded);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace narthex::tsdb
