@@ -40,7 +40,10 @@ Parser MakeParser(std::string_view page, PageFormat format,
 
 struct ExpositionParser::Impl {
   Impl(std::string_view page, PageFormat format, const ParserOptions& options)
-      : parser(MakeParser(page, format, options)) {}
+      : parser(MakeParser(page, format, options)),
+        text(std::get_if<TextParser>(&parser)),
+        lines(text != nullptr ? static_cast<PageLexer*>(text)
+                              : std::get_if<OpenMetricsParser>(&parser)) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
@@ -50,6 +53,9 @@ struct ExpositionParser::Impl {
   }
 
   Parser parser;
+  // The usual ones, asked without a detour; null: another.
+  TextParser* const text;
+  PageLexer* const lines;
 };
 
 ExpositionParser::ExpositionParser(std::string_view page, PageFormat format,
@@ -61,15 +67,18 @@ ExpositionParser& ExpositionParser::operator=(ExpositionParser&&) noexcept =
     default;
 
 ExpositionParser::Entry ExpositionParser::Next() {
+  if (impl_->text != nullptr) return impl_->text->Next();
   return impl_->Ask([](auto& p) { return p.Next(); });
 }
 const absl::Status& ExpositionParser::status() const {
   return impl_->Ask([](auto& p) -> const absl::Status& { return p.status(); });
 }
 std::string_view ExpositionParser::series() const {
+  if (impl_->lines != nullptr) return impl_->lines->series();
   return impl_->Ask([](auto& p) { return p.series(); });
 }
 double ExpositionParser::value() const {
+  if (impl_->lines != nullptr) return impl_->lines->value();
   return impl_->Ask([](auto& p) { return p.value(); });
 }
 const Histogram* ExpositionParser::histogram() const {
@@ -79,12 +88,16 @@ const FloatHistogram* ExpositionParser::float_histogram() const {
   return impl_->Ask([](auto& p) { return p.float_histogram(); });
 }
 std::optional<Timestamp> ExpositionParser::timestamp() const {
+  if (impl_->lines != nullptr && !impl_->lines->has_timestamp()) {
+    return std::nullopt;
+  }
   return impl_->Ask([](auto& p) -> std::optional<Timestamp> {
     if (!p.has_timestamp()) return std::nullopt;
     return p.timestamp();
   });
 }
 void ExpositionParser::GetLabels(LabelsScratch& out) {
+  if (impl_->lines != nullptr) return impl_->lines->GetLabels(out);
   impl_->Ask([&](auto& p) { p.GetLabels(out); });
 }
 bool ExpositionParser::GetExemplar(Exemplar& out) {

@@ -165,8 +165,52 @@ bool PageLexer::ParseLabels(std::vector<RawLabel>& labels, bool named) {
   }
 }
 
+void PageLexer::RememberShape() {
+  shape_.clear();
+  if (labels_.empty() || escapes_) return;
+  const char* from = series_.data();
+  for (const RawLabel& label : labels_) {
+    shape_.emplace_back(from, static_cast<size_t>(label.value.data() - from));
+    from = label.value.data() + label.value.size();
+  }
+  const char* const series_end = series_.data() + series_.size();
+  shape_.emplace_back(from, static_cast<size_t>(series_end - from));
+}
+
+template <Strictness strictness>
+bool PageLexer::ParseLikeLast() {
+  const char* const start = entry_;
+  const char* p = start;
+  const size_t n = labels_.size();
+  for (size_t i = 0;; ++i) {
+    const std::string_view part = shape_[i];
+    if (!StartsWith(p, end_, part)) return false;
+    p += part.size();
+    if (i == n) break;
+    bool ascii = true;
+    const char* const value = p;
+    if constexpr (strictness == Strictness::kLoose) {
+      p = FindQuoteOrBackslash(p, end_, ascii);
+    } else {
+      p = FindQuoteBackslashOrLineEnd(p, end_, ascii);
+    }
+    if (p == end_ || *p != '"') return false;
+    const std::string_view text(value, static_cast<size_t>(p - value));
+    if (!ascii && !IsValidUtf8(text)) return false;
+    labels_[i].value = text;
+  }
+  // Names are those of the series before: the same bytes.
+  series_ = {start, static_cast<size_t>(p - start)};
+  p_ = p;
+  return true;
+}
+
 template <Strictness strictness>
 bool PageLexer::ParseSeries() {
+  if (!shape_.empty()) {
+    if (ParseLikeLast<strictness>()) return true;
+    shape_.clear();
+  }
   labels_.clear();
   escapes_ = false;
   has_name_ = *p_ != '{';
@@ -190,6 +234,7 @@ bool PageLexer::ParseSeries() {
     return false;
   }
   series_ = {start, static_cast<size_t>(p_ - start)};
+  RememberShape();
   return true;
 }
 

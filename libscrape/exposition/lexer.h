@@ -89,6 +89,11 @@ class PageLexer {
   // p_ behind it.  false: failed.
   template <Strictness strictness>
   bool ParseSeries();
+  // The same, if the series is written like the one before but for its values:
+  // in a family nearly all are.  false: it is not, and nothing is known.
+  template <Strictness strictness>
+  bool ParseLikeLast();
+  void RememberShape();
   // From behind the `{`.  `named`: a quoted text alone is the metric's name.
   template <Strictness strictness>
   bool ParseLabels(std::vector<RawLabel>& labels, bool named);
@@ -123,6 +128,9 @@ class PageLexer {
   bool start_times_ = false;  // `_created` lines are no series
 
  private:
+  // What stands before, between and behind the values of the last series that
+  // had some and no escapes; empty: there is none.
+  std::vector<std::string_view> shape_;
   bool has_name_ = false;
   bool escapes_ = false;     // the series holds a backslash
   std::string label_texts_;  // of GetLabels

@@ -80,11 +80,11 @@ PageLexer::Entry OpenMetricsParser::NextComment() {
     return Fail(p_, "expected a valid start token");
   }
   const std::string_view keyword = rest.substr(2, 4);
-  const size_t newline = rest.find('\n');
-  if (newline == std::string_view::npos) {
+  bool plain = true;
+  const char* const line_end = FindLineEnd(p_, end_, plain);
+  if (line_end == end_) {
     return Fail(end_, StrCat("expected text in ", keyword));
   }
-  const char* const line_end = p_ + newline;
   p_ += 7;
   if (!ParseMetricName(line_end, keyword)) return Entry::kEnd;
   if (*p_ != ' ') return Fail(p_, StrCat("expected text in ", keyword));
@@ -105,6 +105,7 @@ PageLexer::Entry OpenMetricsParser::NextComment() {
       }
       break;
     default:
+      if (plain) break;
       if (!IsAscii(text_) && !IsValidUtf8(text_)) {
         return Fail(text, "help text is not a valid utf8 string");
       }
@@ -146,6 +147,13 @@ bool OpenMetricsParser::ParseSeconds(std::string_view what, int64_t& millis) {
 PageLexer::Entry OpenMetricsParser::NextSeries() {
   if (!ParseSeries<Strictness::kStrict>()) return Entry::kEnd;
   has_timestamp_ = false;
+  if (p_ < end_ && *p_ == ' ') {
+    const char* const number = ParseShortDecimal(p_ + 1, end_, value_);
+    if (number != nullptr && number < end_ && *number == '\n') {
+      p_ = number + 1;
+      return Entry::kSeries;
+    }
+  }
   const std::string_view word = ParseWord("expected value after metric");
   if (!status_.ok() || !ParseValue(word, value_)) return Entry::kEnd;
   std::string_view rest(p_, static_cast<size_t>(end_ - p_));

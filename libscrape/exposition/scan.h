@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #if defined(__SSE2__)
@@ -101,6 +102,83 @@ inline const char* FindQuoteOrBackslash(const char* p, const char* end,
     if (static_cast<signed char>(*p) < 0) ascii = false;
   }
   return p;
+}
+
+// The same, or a line end.
+inline const char* FindQuoteBackslashOrLineEnd(const char* p, const char* end,
+                                               bool& ascii) {
+#if defined(__SSE2__)
+  while (end - p >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const int hit = _mm_movemask_epi8(
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')),
+                     _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                  _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')))));
+    if (_mm_movemask_epi8(bytes) != 0) ascii = false;
+    if (hit != 0) return p + __builtin_ctz(static_cast<unsigned>(hit));
+    p += 16;
+  }
+#endif
+  for (; p < end && *p != '"' && *p != '\\' && *p != '\n'; ++p) {
+    if (static_cast<signed char>(*p) < 0) ascii = false;
+  }
+  return p;
+}
+
+// The end of the line, or `end`.  Sets `plain` to false if a backslash or a
+// byte above 127 comes before it (or shortly after it: good for a fast path
+// only).
+inline const char* FindLineEnd(const char* p, const char* end, bool& plain) {
+#if defined(__SSE2__)
+  __m128i seen = _mm_setzero_si128();
+  while (end - p >= 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    // Both set the highest bit.
+    seen = _mm_or_si128(
+        seen, _mm_or_si128(bytes, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+    const int hit =
+        _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
+    if (hit != 0) {
+      if (_mm_movemask_epi8(seen) != 0) plain = false;
+      return p + __builtin_ctz(static_cast<unsigned>(hit));
+    }
+    p += 16;
+  }
+  if (_mm_movemask_epi8(seen) != 0) plain = false;
+#endif
+  for (; p < end && *p != '\n'; ++p) {
+    if (static_cast<signed char>(*p) < 0 || *p == '\\') plain = false;
+  }
+  return p;
+}
+
+// Whether [p, end) begins with `text`, which lies before `end` in the same
+// memory.  Texts are short.
+inline bool StartsWith(const char* p, const char* end, std::string_view text) {
+  const size_t n = text.size();
+  if (static_cast<size_t>(end - p) < n) return false;
+#if defined(__SSE2__)
+  constexpr size_t kBlock = 16;
+  const char* t = text.data();
+  if (end - p >= 16) {
+    const auto differ = [](const char* a, const char* b) {
+      const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(a));
+      const __m128i y = _mm_loadu_si128(reinterpret_cast<const __m128i*>(b));
+      return ~static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(x, y))) &
+             0xffff;
+    };
+    if (n <= kBlock) {
+      // `text` lies before p, so as much can be read there.
+      return (differ(p, t) & ((1u << n) - 1)) == 0;
+    }
+    size_t i = 0;
+    for (; i + kBlock <= n; i += kBlock) {
+      if (differ(p + i, t + i) != 0) return false;
+    }
+    return i == n || differ(p + n - kBlock, t + n - kBlock) == 0;
+  }
+#endif
+  return std::memcmp(p, text.data(), n) == 0;
 }
 
 inline bool IsAscii(std::string_view text) {

@@ -98,10 +98,8 @@ bool TextParser::ParseTimestamp() {
 }
 
 PageLexer::Entry TextParser::NextComment() {
-  const void* const newline =
-      std::memchr(p_, '\n', static_cast<size_t>(end_ - p_));
-  const char* const line_end =
-      newline != nullptr ? static_cast<const char*>(newline) : end_;
+  bool plain = true;
+  const char* const line_end = FindLineEnd(p_, end_, plain);
   const char* const next_line = line_end < end_ ? line_end + 1 : end_;
 
   const char* const word = SkipBlanks(p_ + 1, line_end);
@@ -122,10 +120,12 @@ PageLexer::Entry TextParser::NextComment() {
       return Fail(text, StrCat("invalid metric type ", GoQuote(text_)));
     }
   } else {
-    if (!IsAscii(text_) && !IsValidUtf8(text_)) {
-      return Fail(text, "help text is not a valid utf8 string");
+    if (!plain) {
+      if (!IsAscii(text_) && !IsValidUtf8(text_)) {
+        return Fail(text, "help text is not a valid utf8 string");
+      }
+      text_ = UnescapeText(text_, /*quotes=*/false);
     }
-    text_ = UnescapeText(text_, /*quotes=*/false);
   }
   p_ = next_line;
   return type ? Entry::kType : Entry::kHelp;

@@ -1,8 +1,36 @@
 #include "narthex/model/labels_builder.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace narthex {
+namespace {
+
+constexpr size_t kShortText = 255;  // from here a length has four bytes
+
+// Labels are short: two moves that overlap copy most of them.
+char* CopyText(std::string_view text, char* to) {
+  const size_t n = text.size();
+  const char* from = text.data();
+  const auto two = [&](size_t width) {
+    std::memcpy(to, from, width);
+    std::memcpy(to + n - width, from + n - width, width);
+  };
+  if (n > 32) {
+    std::memcpy(to, from, n);
+  } else if (n >= 16) {
+    two(16);
+  } else if (n >= 8) {
+    two(8);
+  } else if (n >= 4) {
+    two(4);
+  } else {
+    for (size_t i = 0; i < n; ++i) to[i] = from[i];
+  }
+  return to + n;
+}
+
+}  // namespace
 
 void LabelsBuilder::Reset(const Labels& base) {
   base_ = base;
@@ -61,6 +89,11 @@ Labels LabelsBuilder::Build() const {
 
 void LabelsScratch::Sort() {
   const auto less = [](const Label& a, const Label& b) {
+    // Mostly the first byte decides.
+    if (!a.name.empty() && !b.name.empty() && a.name[0] != b.name[0]) {
+      return static_cast<unsigned char>(a.name[0]) <
+             static_cast<unsigned char>(b.name[0]);
+    }
     return a.name < b.name;
   };
   // Pages are mostly written in order already.
@@ -79,10 +112,31 @@ bool LabelsScratch::HasDuplicate(std::string_view& name) const {
 }
 
 void LabelsScratch::BuildInto(Labels& out) const {
-  out.data_.clear();
+  size_t bytes = 0;
+  bool is_short = true;
   for (const Label& label : pairs_) {
-    if (!label.value.empty()) out.AppendPacked(label.name, label.value);
+    bytes += 2 + label.name.size() + label.value.size();
+    is_short &=
+        label.name.size() < kShortText && label.value.size() < kShortText;
   }
+  if (!is_short) {
+    out.data_.clear();
+    for (const Label& label : pairs_) {
+      if (!label.value.empty()) out.AppendPacked(label.name, label.value);
+    }
+    return;
+  }
+  // Every length is one byte: written without growing step by step.
+  out.data_.resize(bytes);
+  char* p = out.data_.data();
+  for (const Label& label : pairs_) {
+    if (label.value.empty()) continue;
+    *p++ = static_cast<char>(label.name.size());
+    p = CopyText(label.name, p);
+    *p++ = static_cast<char>(label.value.size());
+    p = CopyText(label.value, p);
+  }
+  out.data_.resize(static_cast<size_t>(p - out.data_.data()));
 }
 
 }  // namespace narthex

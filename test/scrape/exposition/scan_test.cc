@@ -50,6 +50,49 @@ TEST_CASE("a byte above 127 in a quoted text is seen", "[scrape][exposition]") {
   }
 }
 
+TEST_CASE("a line ends at its line end, plain or not", "[scrape][exposition]") {
+  for (size_t length = 0; length < 70; ++length) {
+    std::string page = std::string(length, 'z') + "\nrest \\ \xc3";
+    const char* end = page.data() + length + 2;
+    bool plain = true;
+    REQUIRE(FindLineEnd(page.data(), end, plain) == page.data() + length);
+    REQUIRE(plain);
+    bool ascii = true;
+    REQUIRE(FindQuoteBackslashOrLineEnd(page.data(), end, ascii) ==
+            page.data() + length);
+    REQUIRE(FindLineEnd(page.data(), page.data() + length, plain) ==
+            page.data() + length);
+    for (const char odd : {'\\', '\xc3'}) {
+      for (size_t at = 0; at < length; ++at) {
+        page[at] = odd;
+        plain = true;
+        (void)FindLineEnd(page.data(), end, plain);
+        REQUIRE_FALSE(plain);
+        page[at] = 'z';
+      }
+    }
+  }
+}
+
+TEST_CASE("a beginning is compared to its last byte", "[scrape][exposition]") {
+  for (size_t length = 1; length < 50; ++length) {
+    for (const size_t behind : {size_t{0}, size_t{1}, size_t{20}}) {
+      std::string page =
+          std::string(2 * length, 'z') + std::string(behind, 'y');
+      const std::string_view text = std::string_view(page).substr(0, length);
+      const char* const p = page.data() + length;
+      const char* const end = page.data() + page.size();
+      REQUIRE(StartsWith(p, end, text));
+      REQUIRE_FALSE(StartsWith(p + behind + 1, end, text));
+      for (size_t at = 0; at < length; ++at) {
+        page[length + at] = 'x';
+        REQUIRE_FALSE(StartsWith(p, end, text));
+        page[length + at] = 'z';
+      }
+    }
+  }
+}
+
 bool ParsesLikeTheLibrary(const std::string& text) {
   double fast = 0;
   const char* const end = text.data() + text.size();

@@ -230,5 +230,56 @@ TEST_CASE("mutilated pages end in entries or in an error, never worse",
   }
 }
 
+TEST_CASE("lines like the one before are read like any other",
+          "[scrape][exposition]") {
+  // What changes between two lines, one thing at a time; parsed alone and in
+  // any company they say the same.
+  const std::vector<std::string> lines = {
+      "m{a=\"1\",b=\"2\"} 1",
+      "m{a=\"\",b=\"\"} 2",
+      "m{a=\"x\\\"y\",b=\"2\"} 3",
+      "m{a=\"1\",b=\"\xc3\xa9\"} 4",
+      "m{a=\"1\",b=\"2\",} 5 77",
+      "m{a=\"1\", b=\"2\"} 6",
+      "m{a=\"1\",b=\"2\",c=\"3\"} 7",
+      "m{a=\"1\"} 8",
+      "m 9",
+      "m{} 10",
+      "mm{a=\"1\",b=\"2\"} 11",
+      "{\"m\",a=\"1\",\"b\"=\"2\"} 12",
+      "{\"m.n\",a=\"1\",\"b\"=\"2\"} 13",
+      "m{a=\"a value of more than sixteen bytes\",b=\"2\"} 14",
+      "m{a=\"two\nlines\",b=\"2\"} 15",
+      "a_name_of_more_than_sixteen_bytes{a_label_that_is_long=\"1\",b=\"2\"} "
+      "16",
+      "a_name_of_more_than_sixteen_bytes{a_label_that_is_lonk=\"1\",b=\"2\"} "
+      "17",
+      "  m{a=\"1\",b=\"2\"} 18"};
+  std::vector<std::string> alone;
+  for (const std::string& line : lines) {
+    const Parsed parsed = ParsePage(line + "\n", PageFormat::kText);
+    REQUIRE(parsed.error == "");
+    alone.push_back(parsed.entries.at(0));
+  }
+  for (size_t i = 0; i < lines.size(); ++i) {
+    for (size_t j = 0; j < lines.size(); ++j) {
+      const Parsed parsed =
+          ParsePage(lines[i] + "\n" + lines[j] + "\n" + lines[i] + "\n",
+                    PageFormat::kText);
+      REQUIRE(parsed.error == "");
+      REQUIRE(parsed.entries ==
+              std::vector<std::string>{alone[i], alone[j], alone[i]});
+    }
+  }
+  // Bad ones are bad behind good ones too.
+  for (const char* bad :
+       {"m{a=\"1\",b=\"\xff\"} 1\n", "m{a=\"1\",b=\"2} 1\n",
+        "m{a=\"1\",b=\"2\"", "m{a=\"1\",b=\"2\\", "m{a=\"1\"b=\"2\"x} 1\n"}) {
+    const Parsed parsed = ParsePage(lines[0] + "\n" + bad, PageFormat::kText);
+    REQUIRE(parsed.entries.size() == 1);
+    REQUIRE(parsed.error.starts_with("line 2, column "));
+  }
+}
+
 }  // namespace
 }  // namespace narthex::scrape

@@ -127,6 +127,50 @@ TEST_CASE_METHOD(ClientLab, "what goes wrong is said as Go would",
   REQUIRE_FALSE(Get({.url = std::string("http://\x01\xff")}).ok());
 }
 
+TEST_CASE_METHOD(ClientLab, "servers that lie or never end are bounded",
+                 "[scrape][http]") {
+  // Fewer bytes than promised, and more.
+  HttpStub liar([](const std::string& request) {
+    const bool few = request.find("GET /few") == 0;
+    return StrCat("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n",
+                  "Content-Length: ", few ? "1000" : "3",
+                  "\r\nConnection: close\r\n\r\nup 1\nup 2\n");
+  });
+  REQUIRE(Get({.url = liar.Url("/few"), .timeout = Milliseconds(300)})
+              .status()
+              .ok() == false);
+  auto more = Get({.url = liar.Url("/more")});
+  REQUIRE(more.ok());
+  REQUIRE(more->body == "up ");
+
+  // A megabyte of zeros in a thousand bytes, over and over; the limit counts
+  // what comes out.
+  std::string packed;
+  Compress(Compression::kGzip, std::string(64 << 20, 'a'), packed);
+  REQUIRE(packed.size() < 200'000);
+  HttpStub bomb([&](const std::string&) {
+    return HttpStub::Reply("200 OK", "text/plain", packed,
+                           "Content-Encoding: gzip\r\n");
+  });
+  REQUIRE(ErrorOf({.url = bomb.Url(), .body_limit = 1 << 20}) ==
+          "body size limit exceeded");
+
+  // No end, and no length: whatever was sent, then the timeout.
+  HttpStub endless([](const std::string&) {
+    return std::string(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nup 1\n\r\n");
+  });
+  REQUIRE(absl::IsDeadlineExceeded(
+      Get({.url = endless.Url(), .timeout = Milliseconds(300)}).status()));
+  // Not gzip at all.
+  HttpStub garbage([](const std::string&) {
+    return HttpStub::Reply("200 OK", "text/plain", "up 1\n",
+                           "Content-Encoding: gzip\r\n");
+  });
+  REQUIRE_FALSE(Get({.url = garbage.Url()}).ok());
+}
+
 TEST_CASE_METHOD(ClientLab,
                  "redirects are followed if they may be, not for ever",
                  "[scrape][http]") {
