@@ -132,6 +132,8 @@ class ProtobufParser {
   bool ReadFamily(std::string_view bytes);
   bool ReadMetric(std::string_view bytes);
   bool ReadLabel(std::string_view bytes);
+  // What the metric is: the message in `field` of a Metric.
+  bool ReadBody(uint32_t field, std::string_view bytes);
   bool ReadNumber(std::string_view bytes);
   bool ReadCounter(std::string_view bytes);
   bool ReadSummary(std::string_view bytes);

@@ -122,6 +122,7 @@ bool ProtobufParser::ReadFamily(std::string_view bytes) {
 bool ProtobufParser::ReadMetric(std::string_view bytes) {
   metric_.Clear();
   key_.Clear();
+  uint32_t field = 0;
   pbf_reader in(bytes.data(), bytes.size());
   while (in.next()) {
     bool ok = true;
@@ -130,20 +131,15 @@ bool ProtobufParser::ReadMetric(std::string_view bytes) {
         ok = ReadLabel(TakeBytes(in));
         break;
       case tag_and_type(2, kBytes):
-      case tag_and_type(5, kBytes):
-        ok = ReadNumber(TakeBytes(in));
-        break;
       case tag_and_type(3, kBytes):
-        ok = ReadCounter(TakeBytes(in));
-        break;
       case tag_and_type(4, kBytes):
-        ok = ReadSummary(TakeBytes(in));
+      case tag_and_type(5, kBytes):
+      case tag_and_type(7, kBytes):
+        field = in.tag();  // taking the bytes forgets it
+        ok = ReadBody(field, TakeBytes(in));
         break;
       case tag_and_type(6, kVarint):
         metric_.timestamp = in.get_int64();
-        break;
-      case tag_and_type(7, kBytes):
-        ok = ReadHistogram(TakeBytes(in));
         break;
       default:
         ok = Skip(in, 7, "Metric",
@@ -153,6 +149,30 @@ bool ProtobufParser::ReadMetric(std::string_view bytes) {
   }
   key_.Mark();
   return true;
+}
+
+bool ProtobufParser::ReadBody(uint32_t field, std::string_view bytes) {
+  const auto read = [&] {
+    switch (field) {
+      case 3:
+        return ReadCounter(bytes);
+      case 4:
+        return ReadSummary(bytes);
+      case 7:
+        return ReadHistogram(bytes);
+      default:
+        return ReadNumber(bytes);
+    }
+  };
+  // By MetricType: counter, gauge, summary, untyped and the two histograms.
+  constexpr uint32_t kFields[] = {3, 2, 4, 5, 7, 7};
+  const auto type = static_cast<uint32_t>(type_number_);
+  if (type < std::size(kFields) && kFields[type] == field) return read();
+  // Another type's: must be sound, and says nothing.
+  const Metric own = metric_;
+  const bool ok = read();
+  metric_ = own;
+  return ok;
 }
 
 bool ProtobufParser::ReadLabel(std::string_view bytes) {

@@ -125,6 +125,7 @@ absl::Status PageAppender::TakeHistogram(SeriesId id, const H& original, H& h,
     outcome = appender_.AppendHistogram(cache_.series(id).ref, t, start, h);
   }
   if (outcome == Appended::kInvalid) {
+    --counts_.added;  // it fails the page, and was only scraped
     const absl::Status why = h.Validate();
     return why.ok() ? InvalidArgument("histogram refused by storage") : why;
   }

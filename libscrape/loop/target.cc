@@ -57,15 +57,17 @@ uint64_t Fnv1a(uint64_t hash, std::string_view text) {
   return hash;
 }
 
-// A path as Go's net/url writes it.
-std::string PathEscape(std::string_view path) {
-  constexpr std::string_view kKept = "-_.~$&+,/:;=@";
+// What Go's net/url leaves as it is, beside letters and digits.
+constexpr std::string_view kKeptInPath = "-_.~$&+,/:;=@";
+constexpr std::string_view kKeptInHost = "-_.~!$&'()*+,;=:[]<>\"";
+
+std::string Escape(std::string_view text, std::string_view kept) {
   constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
-  for (char c : path) {
+  for (char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                        (c >= '0' && c <= '9') ||
-                       kKept.find(c) != std::string_view::npos;
+                       kept.find(c) != std::string_view::npos;
     if (plain) {
       out.push_back(c);
     } else {
@@ -88,8 +90,10 @@ std::string MakeUrl(const Job& job, const LabelsBuilder& labels) {
   }
   std::string host(labels.Get(kAddressLabel));
   if (host.empty()) host = "localhost";  // behind a socket
-  std::string url = StrCat(labels.Get(kScheme), "://", host);
-  const std::string path = PathEscape(labels.Get(kMetricsPath));
+  const std::string_view scheme = labels.Get(kScheme);
+  std::string url =
+      StrCat(scheme, scheme.empty() ? "//" : "://", Escape(host, kKeptInHost));
+  const std::string path = Escape(labels.Get(kMetricsPath), kKeptInPath);
   if (!path.empty() && path[0] != '/') url.push_back('/');
   url += path;
   char separator = '?';

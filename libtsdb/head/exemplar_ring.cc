@@ -100,11 +100,14 @@ Appended ExemplarRing::Judge(const Chain* chain, const Exemplar& e,
   return late || before ? Appended::kOutOfOrder : Appended::kStored;
 }
 
-Appended ExemplarRing::Check(const Labels& series, const Exemplar& e) const {
+Appended ExemplarRing::Check(const Labels& series, const Exemplar& e,
+                             bool* same) const {
   absl::ReaderMutexLock lock(&mu_);
   if (ring_.empty()) return Appended::kStored;
-  bool same;
-  return Judge(Find(series), e, same);
+  bool found = false;
+  const Appended outcome = Judge(Find(series), e, found);
+  if (same != nullptr) *same = found;
+  return outcome;
 }
 
 Appended ExemplarRing::Add(const Labels& series, const Exemplar& e) {

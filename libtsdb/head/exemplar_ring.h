@@ -31,9 +31,10 @@ class ExemplarRing final : public ExemplarSource {
   ExemplarRing(size_t capacity, MetricRegistry& metrics);
 
   // What Prometheus would say to it: kStored also for one that is there
-  // already or if none are kept, kOutOfOrder, or kInvalid if its labels are
-  // longer than 128 characters.
-  Appended Check(const Labels& series, const Exemplar& exemplar) const;
+  // already (then `same`, if given, is set) or if none are kept, kOutOfOrder,
+  // or kInvalid if its labels are longer than 128 characters.
+  Appended Check(const Labels& series, const Exemplar& exemplar,
+                 bool* same = nullptr) const;
   // The same, and keeps it.
   Appended Add(const Labels& series, const Exemplar& exemplar);
 

@@ -299,9 +299,11 @@ Appended HeadAppender::AppendExemplar(SeriesRef ref, const Exemplar& exemplar) {
   absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
   const Slot slot = SlotOf(ref);
   if (slot == kNoSlot) return Appended::kUnknownRef;
+  bool same = false;
   const Appended outcome =
-      head_.exemplars_.Check(head_.LabelsOf(slot), exemplar);
-  if (outcome != Appended::kStored) return outcome;
+      head_.exemplars_.Check(head_.LabelsOf(slot), exemplar, &same);
+  // One that the series shows still is not logged again.
+  if (outcome != Appended::kStored || same) return outcome;
   wal::ExemplarRow& row = part().exemplars.Add(slot);
   row.ref = ref;
   row.t = exemplar.t;
