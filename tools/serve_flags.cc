@@ -275,6 +275,10 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
         out.options.storage.max_exemplars = 100000;
       } else if (name == "extra-scrape-metrics") {
         out.options.scrape.extra_scrape_metrics = true;
+      } else if (name == "created-timestamp-zero-ingestion") {
+        out.options.scrape.start_time_zero_ingestion = true;
+      } else if (name == "metadata-wal-records") {
+        out.options.scrape.append_metadata = true;
       } else if (!name.empty() &&
                  std::find(std::begin(kAlwaysOn), std::end(kAlwaysOn), name) ==
                      std::end(kAlwaysOn)) {
