@@ -9,6 +9,7 @@
 #include "narthex/api_client.h"
 #include "narthex/base/status.h"
 #include "narthex/narthex.h"
+#include "narthex/promql/explain.h"
 #include "tools/plot.h"
 #include "tools/tool.h"
 #include "tools/value_text.h"
@@ -25,6 +26,7 @@ struct QueryFlags {
   std::vector<std::string> match = {};
   std::string time = {}, start = {}, end = {}, step = {};
   bool graph = false;
+  bool explain = false, analyze = false;
 };
 
 // Who is asked.
@@ -41,6 +43,12 @@ class Source {
   virtual absl::StatusOr<std::vector<std::string>> LabelValues(
       const std::string& name, std::span<const std::string> match,
       TimeRange range) = 0;
+  // The plan, with what its nodes cost if it is to be run; a step of 0: of an
+  // instant query.
+  virtual absl::StatusOr<promql::PlanReport> Explain(const std::string& expr,
+                                                     TimeRange range,
+                                                     Duration step,
+                                                     bool run) = 0;
   // What "now" means to it.
   virtual Timestamp Now() = 0;
 };
@@ -67,6 +75,20 @@ class Directory final : public Source {
       const std::string& name, std::span<const std::string> match,
       TimeRange range) override {
     return narthex_->LabelValues(name, range, match);
+  }
+  absl::StatusOr<promql::PlanReport> Explain(const std::string& expr,
+                                             TimeRange range, Duration step,
+                                             bool run) override {
+    const promql::Engine& engine = narthex_->engine();
+    if (!run) return promql::ExplainPlan(engine.options(), expr, range, step);
+    promql::PlanReport report;
+    const promql::QueryOptions options = {.report = &report};
+    tsdb::Db& store = narthex_->storage();
+    NARTHEX_RETURN_IF_ERROR(
+        (step.ms == 0 ? engine.Instant(store, expr, range.min, options)
+                      : engine.Range(store, expr, range, step, options))
+            .status());
+    return report;
   }
   // The newest sample's time: a directory may be old.
   Timestamp Now() override {
@@ -117,6 +139,12 @@ class Server final : public Source {
       const std::string& name, std::span<const std::string> match,
       TimeRange range) override {
     return client_->LabelValues(name, match, range);
+  }
+  absl::StatusOr<promql::PlanReport> Explain(const std::string&, TimeRange,
+                                             Duration, bool) override {
+    return InvalidArgument(
+        "--explain and --analyze want a data directory (--data): the HTTP API "
+        "has no plans");
   }
   Timestamp Now() override { return Clock::System()->Now(); }
 
@@ -201,6 +229,16 @@ int Show(const QueryFlags& flags, const T& value) {
              : kFailure;
 }
 
+int ShowPlan(const QueryFlags& flags, Source& source, const std::string& expr,
+             TimeRange range, Duration step) {
+  const auto report = source.Explain(expr, range, step, flags.analyze);
+  if (!report.ok()) return FailQuery(expr, report.status());
+  return Print(flags.format == "json" ? report->ToJson() + "\n"
+                                      : report->ToText())
+             ? kSuccess
+             : kFailure;
+}
+
 int Instant(QueryFlags flags) {
   auto source = OpenSource(flags, 1, "expr");
   if (!source.ok()) return Fail(source.status());
@@ -209,6 +247,9 @@ int Instant(QueryFlags flags) {
     return kFailure;
   }
   const std::string& expr = flags.arguments.front();
+  if (flags.explain || flags.analyze) {
+    return ShowPlan(flags, **source, expr, {at, at}, Duration(0));
+  }
   const auto value = (*source)->Instant(expr, at);
   if (!value.ok()) return FailQuery(expr, value.status());
   return Show(flags, *value);
@@ -231,6 +272,9 @@ int Range(QueryFlags flags) {
     if (read->ms != 0) step = *read;
   }
   const std::string& expr = flags.arguments.front();
+  if (flags.explain || flags.analyze) {
+    return ShowPlan(flags, **source, expr, range, step);
+  }
   const auto value = (*source)->Range(expr, range, step);
   if (!value.ok()) return FailQuery(expr, value.status());
   const auto* matrix = std::get_if<promql::Matrix>(&*value);
@@ -307,12 +351,22 @@ void AddQuery(CLI::App& parent, int& exit_code) {
          "the newest sample's");
   option(instant, "--header", flags->headers, "Extra header, KEY=VALUE");
 
+  const auto plans = [&](CLI::App* verb) {
+    verb->add_flag("--explain", flags->explain,
+                   "With --data: print the query's plan, run nothing");
+    verb->add_flag("--analyze", flags->analyze,
+                   "With --data: run the query and print what every part of "
+                   "its plan cost, instead of the answer");
+  };
+  plans(instant);
+
   CLI::App* range = add("range", "Run a range query", "[server] expr", Range);
   option(range, "--start", flags->start, kTime);
   option(range, "--end", flags->end, kTime);
   option(range, "--step", flags->step, "Step, such as 15s");
   option(range, "--header", flags->headers, "Extra header, KEY=VALUE");
   range->add_flag("--graph", flags->graph, "Draw it in the terminal");
+  plans(range);
 
   CLI::App* series = add("series", "List series", "[server]", Series);
   option(series, "--match", flags->match, "Series selector; can be repeated")

@@ -268,6 +268,8 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
         engine.extended_range_selectors = true;
       } else if (name == "promql-binop-fill-modifiers") {
         engine.binop_fill_modifiers = true;
+      } else if (name == "promql-per-step-stats") {
+        engine.per_step_stats = true;
       } else if (name == "type-and-unit-labels") {
         engine.type_and_unit_labels = true;
       } else if (name == "exemplar-storage") {

@@ -258,15 +258,6 @@ ApiError ReadSelectors(const Form& form, std::vector<Matchers>& out) {
   return NoError();
 }
 
-promql::ParserOptions ParserOptionsOf(const promql::EngineOptions& engine) {
-  promql::ParserOptions options;
-  options.experimental_functions = engine.experimental_functions;
-  options.duration_expressions = engine.duration_expressions;
-  options.extended_range_selectors = engine.extended_range_selectors;
-  options.binop_fill_modifiers = engine.binop_fill_modifiers;
-  return options;
-}
-
 // --- Routing.
 
 struct Handler::Impl {

@@ -101,7 +101,7 @@ void Truncate(std::vector<T>& values, size_t limit, Call& call) {
   call.annotations.Add({.text = "results truncated due to limit"});
 }
 
-promql::ParserOptions ParserOptionsOf(const promql::EngineOptions& engine);
+using promql::ParserOptionsOf;
 
 // What reading the store may use; ends when the client goes away.
 struct ReadScope {

@@ -107,6 +107,7 @@ void WriteStats(JsonWriter& json, const promql::QueryStats& stats,
 // step.
 ApiError Run(Call& call, size_t limit, TimeRange range, Duration step) {
   promql::QueryOptions options;
+  options.per_step_stats = call.form.Get("stats") == "all";
   bool already_over = false;
   if (auto error = ReadQueryOptions(call, options, already_over)) return error;
 

@@ -116,12 +116,15 @@ void FillSeries(const ColumnBlock& block, size_t row, const StepGrid& grid,
     n += static_cast<size_t>(__builtin_popcountll(block.present(row)[w]));
   }
   const bool mixed = !block.histograms(row).empty();
+  const size_t before = out.floats.size();  // of earlier tiles
   if (!mixed && n == block.steps()) {
-    out.floats.resize(n);
-    for (size_t k = 0; k < n; ++k) out.floats[k] = {grid.At(k), values[k]};
+    out.floats.resize(before + n);
+    for (size_t k = 0; k < n; ++k) {
+      out.floats[before + k] = {grid.At(k), values[k]};
+    }
     return;
   }
-  if (!mixed) out.floats.reserve(n);
+  if (!mixed && before == 0) out.floats.reserve(n);
   uint32_t number = 0;  // of the histogram made last
   ForEachBit(block.present(row), block.words(), [&](size_t k) {
     if (mixed && block.IsHistogram(row, k)) {
@@ -160,41 +163,69 @@ Value CollectString(const Plan& plan) {
                      static_cast<const StringNode&>(*plan.root).value};
 }
 
-absl::StatusOr<Value> CollectSteps(QueryScope& scope) {
-  const PlanNode& root = *scope.plan().root;
-  const StepGrid& grid = scope.plan().grid;
-  if (grid.steps == 0) return Value(Matrix());
-  OperatorPtr op = CleanedUp(scope, Build(root, scope), grid);
+absl::Status Collector::Add(const Plan& tile) {
+  if (tile.grid.steps == 0) return absl::OkStatus();
+  const PlanNode& root = *tile.root;
+  OperatorPtr op = CleanedUp(scope_, Build(root, scope_), tile.grid);
   NARTHEX_ASSIGN_OR_RETURN(const SeriesRows rows, op->Series());
-  Reservation reservation(scope.budget());
-  size_t bytes = 0;
-  Vector vector;
-  Matrix matrix;
   ColumnBlock block;
   for (;;) {
     NARTHEX_ASSIGN_OR_RETURN(const bool more, op->Next(block));
     if (!more) break;
-    bytes +=
-        block.Count() * sizeof(Sample) + block.rows() * sizeof(MatrixSeries);
-    if (!reservation.GrowTo(bytes)) return OverBudget();
-    if (root.type == ValueType::kScalar && !scope.plan().range_query) {
-      return Value(ScalarValue{grid.start, block.values(0)[0]});
+    if (sink_ == nullptr) {
+      bytes_ +=
+          block.Count() * sizeof(Sample) + block.rows() * sizeof(MatrixSeries);
+      if (!reservation_.GrowTo(bytes_)) return OverBudget();
     }
-    if (!scope.plan().range_query) {
-      FillVector(scope, block, rows, grid.start, vector);
+    if (!tile.range_query) {
+      if (root.type == ValueType::kScalar) {
+        scalar_ = ScalarValue{tile.grid.start, block.values(0)[0]};
+      } else {
+        FillVector(scope_, block, rows, tile.grid.start, vector_);
+      }
       continue;
     }
     for (size_t row = 0; row < block.rows(); ++row) {
       if (block.Empty(row)) continue;
-      MatrixSeries& series = matrix.emplace_back();
-      series.labels =
-          ToLabels(scope.symbols(), rows[block.first() + row].labels);
-      FillSeries(block, row, grid, series);
+      NARTHEX_RETURN_IF_ERROR(
+          AddRow(tile, block, row, rows[block.first() + row].labels));
     }
+    if (scope_.tiled()) points_ += block.Samples();
+    // What the sink has taken is not held any more.
+    if (sink_ != nullptr) op->Finish();
   }
-  if (!scope.plan().range_query) return Value(std::move(vector));
-  SortByLabels(matrix);
-  return Value(std::move(matrix));
+  if (!scope_.tiled() || sink_ != nullptr) return absl::OkStatus();
+  // The tile's operators go, its part of the result stays.
+  op->Finish();
+  return scope_.Hold(std::exchange(points_, 0));
+}
+
+absl::Status Collector::AddRow(const Plan& tile, const ColumnBlock& block,
+                               size_t row, LabelRow labels) {
+  if (sink_ != nullptr) {
+    MatrixSeries series;
+    series.labels = ToLabels(scope_.symbols(), labels);
+    FillSeries(block, row, tile.grid, series);
+    return sink_->Add(std::move(series));
+  }
+  size_t index = matrix_.size();
+  if (scope_.tiled()) {
+    // Rows are the query's: they outlive the tile.
+    index = series_.Add(labels, [this](LabelRow r) { return scope_.Keep(r); });
+  }
+  if (index == matrix_.size()) {
+    matrix_.emplace_back().labels = ToLabels(scope_.symbols(), labels);
+    bytes_ += matrix_.back().labels.packed().size();
+  }
+  FillSeries(block, row, tile.grid, matrix_[index]);
+  return absl::OkStatus();
+}
+
+Value Collector::Take() {
+  if (scalar_) return Value(*scalar_);
+  if (!scope_.plan().range_query) return Value(std::move(vector_));
+  SortByLabels(matrix_);
+  return Value(std::move(matrix_));
 }
 
 absl::StatusOr<Value> CollectSamples(QueryScope& scope) {
@@ -242,7 +273,13 @@ absl::StatusOr<Value> CollectSamples(QueryScope& scope) {
       const size_t size = series.floats.size() + series.histograms.size();
       if (size == 0) continue;
       NARTHEX_RETURN_IF_ERROR(scope.Hold(static_cast<int64_t>(size)));
-      scope.CountQueryable(static_cast<int64_t>(size));
+      // A subquery's own selectors have counted theirs.
+      if (root.kind == NodeKind::kRead) {
+        scope.CountQueryable(root, static_cast<int64_t>(size));
+        if (scope.counts_steps()) {
+          scope.CountAtStep(root, 0, static_cast<int64_t>(size));
+        }
+      }
       bytes += size * sizeof(Sample) + sizeof(MatrixSeries);
       if (!reservation.GrowTo(bytes)) return OverBudget();
       LabelRow labels = rows[next].labels;

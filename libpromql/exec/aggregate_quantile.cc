@@ -20,6 +20,7 @@ class AggregateQuantile final : public Operator {
   AggregateQuantile(const AggregateNode& node, QueryScope& scope,
                     OperatorPtr input, OperatorPtr param)
       : Operator(scope),
+        scope_of_(scope),
         node_(node),
         input_(std::move(input)),
         param_(std::move(param)) {}
@@ -66,6 +67,7 @@ class AggregateQuantile final : public Operator {
           }
           return absl::OkStatus();
         }));
+    NARTHEX_RETURN_IF_ERROR(scope().Check());
     input_->Finish();
     return true;
   }
@@ -88,6 +90,8 @@ class AggregateQuantile final : public Operator {
   void EvalGroup(const ColumnBlock& all, size_t group,
                  std::vector<double>& values, ColumnBlock& out) const {
     for (size_t k = 0; k < all.steps(); ++k) {
+      // Noticed by the next Next().
+      if (k % 8 == 0 && !scope_of_.Check().ok()) return;
       values.clear();
       for (uint32_t row : members_[group]) {
         if (TestBit(all.present(row), k)) values.push_back(all.values(row)[k]);
@@ -99,6 +103,7 @@ class AggregateQuantile final : public Operator {
     }
   }
 
+  const QueryScope& scope_of_;
   const AggregateNode& node_;
   OperatorPtr input_, param_;
   std::vector<double> params_;

@@ -174,6 +174,8 @@ class AggregateTop final : public Operator {
       return order;
     }
     for (size_t k = 0; k < all_.steps(); ++k) {
+      // Called off: whoever asks for the next block is told.
+      if (k % 8 == 0 && !scope().Check().ok()) return order;
       const double param = params_[k];
       const size_t limit =
           param < 1 ? 0

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "libpromql/exec/probe.h"
 #include "libpromql/exec/scope.h"
 #include "narthex/base/status.h"
 
@@ -33,6 +34,8 @@ OperatorPtr BuildCall(const CallNode& node, QueryScope& scope) {
     inputs.push_back(BuildInput(*input, scope));
   }
   switch (node.id) {
+    case FunctionId::kHost:
+      return NewHostMap(node, scope, std::move(inputs));
     case FunctionId::kAbsent:
       return NewAbsent(node, scope, std::move(inputs[0]));
     case FunctionId::kLabelReplace:
@@ -93,9 +96,7 @@ OperatorPtr BuildBinary(const BinaryNode& node, QueryScope& scope) {
   return NewBinaryScalar(node, scope, std::move(lhs), std::move(rhs));
 }
 
-}  // namespace
-
-OperatorPtr Build(const PlanNode& node, QueryScope& scope) {
+OperatorPtr BuildNode(const PlanNode& node, QueryScope& scope) {
   switch (node.kind) {
     case NodeKind::kNumber:
       return NewConstant(static_cast<const NumberNode&>(node), scope);
@@ -123,12 +124,27 @@ OperatorPtr Build(const PlanNode& node, QueryScope& scope) {
   return NewRefusal(scope, "a string or a range has no value at a step");
 }
 
-SampleSourcePtr BuildSource(const PlanNode& node, QueryScope& scope) {
+SampleSourcePtr BuildSourceNode(const PlanNode& node, QueryScope& scope) {
   if (node.kind == NodeKind::kRead) {
     return NewReadSource(static_cast<const ReadNode&>(node), scope);
   }
   return NewSubquerySource(static_cast<const SubqueryNode&>(node),
                            Build(*node.inputs[0], scope));
+}
+
+}  // namespace
+
+OperatorPtr Build(const PlanNode& node, QueryScope& scope) {
+  OperatorPtr made = BuildNode(node, scope);
+  made->SetNode(node);
+  if (scope.WorkOf(node) == nullptr) return made;
+  return NewProbe(node, scope, std::move(made));
+}
+
+SampleSourcePtr BuildSource(const PlanNode& node, QueryScope& scope) {
+  SampleSourcePtr made = BuildSourceNode(node, scope);
+  if (scope.WorkOf(node) == nullptr) return made;
+  return NewSourceProbe(node, scope, std::move(made));
 }
 
 }  // namespace narthex::promql

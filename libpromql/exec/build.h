@@ -36,6 +36,8 @@ OperatorPtr NewNegate(const NegateNode& node, QueryScope& scope,
 // Functions of vectors and scalars; absent inputs (strings) are null.
 OperatorPtr NewCall(const CallNode& node, QueryScope& scope,
                     std::vector<OperatorPtr> inputs);
+OperatorPtr NewHostMap(const CallNode& node, QueryScope& scope,
+                       std::vector<OperatorPtr> inputs);
 OperatorPtr NewAbsent(const CallNode& node, QueryScope& scope,
                       OperatorPtr input);
 OperatorPtr NewLabelFunction(const CallNode& node, QueryScope& scope,

@@ -22,7 +22,13 @@ absl::StatusOr<bool> Operator::Next(ColumnBlock& out) {
   NARTHEX_RETURN_IF_ERROR(scope_.Check());
   NARTHEX_ASSIGN_OR_RETURN(const bool more, Produce(out));
   if (!more) return false;
-  if (!out.Charge(scope_.budget())) return OverBudget();
+  if (!out.Charge(scope_.budget())) {
+    if (node_ == nullptr) return OverBudget();
+    return ResourceExhausted(
+        StrCat("query needs more memory than it may have: ", Describe(*node_),
+               " (bytes ", node_->pos.begin, " to ", node_->pos.end,
+               " of the query)"));
+  }
   const int64_t n = out.Samples();
   held_ += n;
   NARTHEX_RETURN_IF_ERROR(scope_.Hold(n));

@@ -20,6 +20,7 @@
 namespace narthex::promql {
 
 class QueryScope;
+struct PlanNode;
 
 struct SeriesRow {
   LabelRow labels = {};
@@ -41,6 +42,9 @@ class Operator {
   // The next series, in order, without gaps; false: no more.  After Series().
   absl::StatusOr<bool> Next(ColumnBlock& out);
 
+  // For messages; null: a part of a node.
+  void SetNode(const PlanNode& node) { node_ = &node; }
+
   // The parent has all it needs: samples held no longer count.
   void Finish();
 
@@ -50,6 +54,7 @@ class Operator {
 
  private:
   QueryScope& scope_;
+  const PlanNode* node_ = nullptr;
   int64_t held_ = 0;
 };
 using OperatorPtr = std::unique_ptr<Operator>;

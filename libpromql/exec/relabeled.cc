@@ -27,6 +27,10 @@ class Relabeled final : public Operator {
     NARTHEX_ASSIGN_OR_RETURN(const RelabeledRows after, relabel_(before));
     rows_ = after.rows;
     prepared_ = true;
+    if (collision_ == Collision::kOfSeries && scope().tiled()) {
+      seen_ = &scope().NextSeen();
+      before_ = before;
+    }
     if (after.distinct) return rows_;
     RowTable table;
     table.Reserve(rows_.size());
@@ -60,6 +64,7 @@ class Relabeled final : public Operator {
     for (size_t from = 0; from < all.rows(); ++from) {
       const size_t to = targets_[from];
       if (all.Empty(from)) continue;
+      NARTHEX_RETURN_IF_ERROR(CheckOtherTiles(from));
       if (!taken[to]) {
         taken[to] = true;
         out.CopyRow(to, all, from);
@@ -72,6 +77,16 @@ class Relabeled final : public Operator {
   }
 
  private:
+  // Had another series values under these labels, in another tile?
+  absl::Status CheckOtherTiles(size_t from) const {
+    if (seen_ == nullptr) return absl::OkStatus();
+    const LabelRow mine = before_[from].labels;
+    const auto [it, added] =
+        seen_->try_emplace(RowKey{rows_[targets_[from]].labels}, mine);
+    if (added || RowKey{it->second} == RowKey{mine}) return absl::OkStatus();
+    return DuplicateLabelset();
+  }
+
   absl::Status MergeRow(const ColumnBlock& all, size_t from, ColumnBlock& out,
                         size_t to) const {
     bool collides = collision_ == Collision::kOfSeries;
@@ -94,6 +109,8 @@ class Relabeled final : public Operator {
   const StepGrid grid_;
   const Relabel relabel_;
   const Collision collision_;
+  QueryScope::SeriesSeen* seen_ = nullptr;
+  SeriesRows before_;
   SeriesRows rows_;
   std::vector<uint32_t> targets_;  // empty: all rows differ
   bool prepared_ = false;

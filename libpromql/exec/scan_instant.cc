@@ -42,7 +42,8 @@ class ScanInstant final : public Operator {
           }
           return absl::OkStatus();
         }));
-    scope().CountQueryable(static_cast<int64_t>(out.Count()));
+    scope().CountQueryable(node_, out.Samples());
+    if (scope().counts_steps()) CountSteps(out);
     next_ += rows;
     return true;
   }
@@ -54,6 +55,16 @@ class ScanInstant final : public Operator {
     return {SaturatingAdd(SaturatingSub(ends_.first, lookback_), 1), last};
   }
 
+  void CountSteps(const ColumnBlock& out) {
+    for (size_t row = 0; row < out.rows(); ++row) {
+      ForEachBit(out.present(row), out.words(), [&](size_t k) {
+        const bool histogram = out.IsHistogram(row, k);
+        scope().CountAtStep(node_, k,
+                            histogram ? out.histograms(row).Samples(k) : 1);
+      });
+    }
+  }
+
   absl::Status ScanRow(ColumnBlock& out, size_t row, WorkerScratch& scratch) {
     const size_t i = out.first() + row;
     if (node_.grid.steps == 1 && !selection_.shared() && !node_.start_times) {
@@ -63,12 +74,18 @@ class ScanInstant final : public Operator {
                                    i, Range(), scope().read_context(), latest));
       if (!found) return absl::OkStatus();
       if (!latest.histogram) {
+        scope().CountDecoded(node_, 1);
         if (!IsStale(latest.v)) Set(out, row, 0, latest.t, latest.v);
         return absl::OkStatus();
       }
     }
     SampleView view;
     NARTHEX_RETURN_IF_ERROR(selection_.Load(i, Range(), scratch, view));
+    scope().CountDecoded(
+        node_,
+        static_cast<int64_t>(
+            view.t.size() +
+            (view.histograms == nullptr ? 0 : view.histograms->points.size())));
     if (node_.statistics_only) KeepStatistics(scratch, view);
     if (view.histograms != nullptr) {
       ScanMixed(view, out, row);

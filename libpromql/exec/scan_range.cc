@@ -8,9 +8,11 @@
 #include "absl/strings/str_format.h"
 #include "libpromql/exec/annotate.h"
 #include "libpromql/exec/build.h"
+#include "libpromql/exec/host_call.h"
 #include "libpromql/exec/scope.h"
 #include "libpromql/exec/shared_scan.h"
 #include "libpromql/exec/window.h"
+#include "libpromql/func/histogram_row.h"
 #include "narthex/base/status.h"
 
 namespace narthex::promql {
@@ -92,6 +94,7 @@ class ScanRange final : public Operator {
       : Operator(scope),
         node_(node),
         function_(FindWindowFunction(node.id)),
+        host_(HostFunctionOf(node)),
         source_(std::move(source)),
         params_(std::move(params)),
         range_(*node.inputs[node.range_arg]),
@@ -194,10 +197,11 @@ class ScanRange final : public Operator {
       windows.histograms = view.histograms;
       windows.hist_lo = scratch.hist_lo.data();
       windows.hist_hi = scratch.hist_hi.data();
-      for (size_t k = 0; k < steps; ++k) {
-        notes.samples += scratch.hist_hi[k] - scratch.hist_lo[k];
-      }
+      notes.decoded += static_cast<int64_t>(points.size());
+      notes.samples += HistogramSamples(windows);
     }
+    if (scope().counts_steps()) CountSteps(windows);
+    windows.stop = scope().stop();
     windows.grid = node_.grid;
     windows.first_end = ends_.first;
     windows.end_step = ends_.step;
@@ -219,10 +223,45 @@ class ScanRange final : public Operator {
     output.present = out.present(row);
     output.histograms = &out.histograms(row);
     output.steps = steps;
+    if (host_ != nullptr) {
+      return CallHostWindows(*host_, windows, param_values_, output);
+    }
     function_(windows, scratch.window, output);
+    NARTHEX_RETURN_IF_ERROR(scope().Check());
     notes.window_notes = output.notes;
     notes.overlaps = output.overlaps;
     return absl::OkStatus();
+  }
+
+  // Before sample i, in all: a histogram counts by its size.
+  static std::vector<int64_t> HistogramSizes(const HistogramColumn& column) {
+    std::vector<int64_t> before(column.points.size() + 1, 0);
+    for (size_t i = 0; i < column.points.size(); ++i) {
+      before[i + 1] = before[i] + SampleEquivalent(
+                                      *column.layouts[column.points[i].layout]);
+    }
+    return before;
+  }
+
+  int64_t HistogramSamples(const SeriesWindows& in) const {
+    const std::vector<int64_t> before = HistogramSizes(*in.histograms);
+    int64_t n = 0;
+    for (size_t k = 0; k < node_.grid.steps; ++k) {
+      n += before[in.hist_hi[k]] - before[in.hist_lo[k]];
+    }
+    return n;
+  }
+
+  void CountSteps(const SeriesWindows& in) {
+    std::vector<int64_t> before;
+    if (in.histograms != nullptr) before = HistogramSizes(*in.histograms);
+    for (size_t k = 0; k < node_.grid.steps; ++k) {
+      int64_t n = in.hi[k] - in.lo[k];
+      if (in.histograms != nullptr) {
+        n += before[in.hist_hi[k]] - before[in.hist_lo[k]];
+      }
+      scope().CountAtStep(node_, k, n);
+    }
   }
 
   // Of double_exponential_smoothing, wherever there are samples.
@@ -253,8 +292,12 @@ class ScanRange final : public Operator {
     int64_t largest = 0;
     for (size_t row = 0; row < out.rows(); ++row) {
       const RowNotes& notes = notes_[row];
-      scope().CountQueryable(notes.samples);
-      scope().CountDecoded(notes.decoded);
+      scope().CountQueryable(node_, notes.samples);
+      const PlanNode& input = *node_.inputs[node_.range_arg];
+      // A subquery's points come from no store.
+      if (input.kind == NodeKind::kRead) {
+        scope().CountDecoded(input, notes.decoded);
+      }
       largest = std::max(largest, notes.largest);
       const LabelRow labels = input_rows_[out.first() + row].labels;
       if (notes.window_notes != 0) {
@@ -325,6 +368,7 @@ class ScanRange final : public Operator {
 
   const CallNode& node_;
   const WindowFunction function_;
+  const HostFunction* const host_;  // null: not a host's
   SampleSourcePtr source_;
   std::vector<OperatorPtr> params_;
   std::vector<std::vector<double>> param_values_;
@@ -354,8 +398,10 @@ OperatorPtr NewScanRange(const CallNode& node, QueryScope& scope,
   // Only asked whether there is anything at all.
   if (node.id == FunctionId::kAbsentOverTime) return scan;
   // These two pick a sample, hence keep its name.
+  const HostFunction* const host = HostFunctionOf(node);
   if (node.id == FunctionId::kLastOverTime ||
-      node.id == FunctionId::kFirstOverTime) {
+      node.id == FunctionId::kFirstOverTime ||
+      (host != nullptr && host->keeps_name)) {
     return scan;
   }
   return NewNameDropped(scope, std::move(scan), node.grid,

@@ -44,7 +44,7 @@ class ScanSmoothed final : public Operator {
           return absl::OkStatus();
         }));
     for (size_t row = 0; row < rows; ++row) Tell(row);
-    scope().CountQueryable(out.Samples());
+    scope().CountQueryable(node_, out.Samples());
     next_ += rows;
     return true;
   }

@@ -31,6 +31,9 @@ QueryScope::QueryScope(const Plan& plan, const EngineOptions& options,
       budget_(budget),
       executor_(executor),
       limits_(limits),
+      step_samples_(limits.count_steps ? plan.grid.steps : 0),
+      work_(limits.analyze ? plan.nodes : 0),
+      label_bytes_(budget),
       name_id_(querier.symbols().Intern(kMetricName)),
       type_id_(querier.symbols().Intern("__type__")),
       unit_id_(querier.symbols().Intern("__unit__")),
@@ -43,6 +46,10 @@ QueryScope::QueryScope(const Plan& plan, const EngineOptions& options,
 QueryScope::~QueryScope() = default;
 
 absl::Status QueryScope::Check() const {
+  if (over_budget_) {
+    return ResourceExhausted(
+        "the labels of the query's series need more memory than it may have");
+  }
   CancelToken::State state = limits_.deadline->state();
   if (state == CancelToken::State::kRunning && limits_.caller != nullptr) {
     state = limits_.caller->state();
@@ -69,6 +76,46 @@ absl::Status QueryScope::CheckRoom(int64_t n) {
   return held_ + n > limits_.max_samples ? TooManySamples() : absl::OkStatus();
 }
 
+void QueryScope::CountQueryable(const PlanNode& node, int64_t n) {
+  if (node.counting == Counting::kNowhere) return;
+  const bool every = node.counting == Counting::kEveryStep;
+  queryable_ += every ? n * static_cast<int64_t>(tile_steps_) : n;
+}
+
+void QueryScope::CountAtStep(const PlanNode& node, size_t k, int64_t n) {
+  const auto add = [&](size_t step) {
+    step_samples_[tile_begin_ + step].fetch_add(n, std::memory_order_relaxed);
+  };
+  switch (node.counting) {
+    case Counting::kSteps:
+      add(k);
+      break;
+    case Counting::kEveryStep:
+      for (size_t step = 0; step < tile_steps_; ++step) add(step);
+      break;
+    case Counting::kNowhere:
+      break;
+  }
+}
+
+std::vector<int64_t> QueryScope::samples_per_step() const {
+  return {step_samples_.begin(), step_samples_.end()};
+}
+
+void QueryScope::BeginTile(const Plan& tile, bool only) {
+  tiled_ = !only;
+  tile_begin_ = tile.first_step;
+  tile_steps_ = tile.grid.steps;
+  next_seen_ = 0;
+}
+
+QueryScope::SeriesSeen& QueryScope::NextSeen() {
+  if (next_seen_ == seen_.size()) {
+    seen_.push_back(std::make_unique<SeriesSeen>());
+  }
+  return *seen_[next_seen_++];
+}
+
 int64_t QueryScope::series() const {
   int64_t n = 0;
   for (const auto& selection : selections_) {
@@ -85,6 +132,8 @@ LabelRow QueryScope::Keep(LabelRow row) {
   if (row.empty()) return {};
   if (row.size() > page_left_) {
     page_left_ = std::max(kPairsPerPage, row.size());
+    labels_kept_ += page_left_ * sizeof(LabelPair);
+    over_budget_ |= !label_bytes_.GrowTo(labels_kept_);
     pages_.push_back(std::make_unique<LabelPair[]>(page_left_));
     page_ = pages_.back().get();
   }
@@ -96,6 +145,8 @@ LabelRow QueryScope::Keep(LabelRow row) {
 }
 
 std::span<SeriesRow> QueryScope::NewRows(size_t n) {
+  labels_kept_ += n * sizeof(SeriesRow);
+  over_budget_ |= !label_bytes_.GrowTo(labels_kept_);
   row_arrays_.push_back(std::make_unique<SeriesRow[]>(n));
   return {row_arrays_.back().get(), n};
 }

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,10 +13,12 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "libpromql/exec/operator.h"
+#include "libpromql/exec/row_table.h"
 #include "libpromql/func/function.h"
 #include "libpromql/plan/plan.h"
 #include "narthex/base/budget.h"
@@ -42,12 +45,20 @@ class WorkerScratch {
 
 class SharedSelection;
 
+// What a node cost, for EXPLAIN ANALYZE.  Counted from any thread.
+struct NodeWork {
+  std::atomic<int64_t> series = 0, values = 0, samples = 0, nanos = 0,
+                       bytes = 0;
+};
+
 class QueryScope {
  public:
   struct Limits {
     int64_t max_samples = 0;
     const CancelToken* deadline = nullptr;
     const CancelToken* caller = nullptr;  // may be null
+    bool analyze = false;
+    bool count_steps = false;
   };
 
   QueryScope(const Plan& plan, const EngineOptions& options, Duration lookback,
@@ -62,30 +73,62 @@ class QueryScope {
   Querier& querier() { return querier_; }
   Symbols& symbols() { return querier_.symbols(); }
   MemoryBudget& budget() { return budget_; }
-  ReadContext read_context() { return {budget_, *limits_.deadline}; }
+  // The store asks the caller's token if there is one, else the deadline;
+  // CheckLoad() asks what it does not.
+  ReadContext read_context() {
+    return {budget_,
+            limits_.caller != nullptr ? *limits_.caller : *limits_.deadline};
+  }
   SharedSelection& selection(size_t i) { return *selections_[i]; }
 
   // --- Limits.
 
   // Has somebody cancelled, is it too late?  Any thread.
   absl::Status Check() const;
-  // The same, but of the deadline, which costs a look at the clock.
-  absl::Status CheckCaller() const {
-    if (limits_.caller == nullptr || !limits_.caller->stopped()) {
-      return absl::OkStatus();
-    }
-    return Check();
+  // Before a series is read.
+  absl::Status CheckLoad() const {
+    return limits_.caller == nullptr ? absl::OkStatus() : Check();
+  }
+  // For loops over samples that may be long.
+  WindowStop stop() const {
+    return {[](const void* scope) {
+              return !static_cast<const QueryScope*>(scope)->Check().ok();
+            },
+            this};
   }
   // `n` more samples are held at once; kResourceExhausted above the limit.
   absl::Status Hold(int64_t n);
   // Would `n` more be too many?  (A window while it is looked at.)
   absl::Status CheckRoom(int64_t n);
   void Release(int64_t n) { held_ -= n; }
-  void CountQueryable(int64_t n) { queryable_ += n; }
-  void CountDecoded(int64_t n) { decoded_ += n; }
+  // Samples that `node` looked at, over all steps.
+  void CountQueryable(const PlanNode& node, int64_t n);
+  // The same by step, if somebody wants to know; any thread.
+  bool counts_steps() const { return !step_samples_.empty(); }
+  void CountAtStep(const PlanNode& node, size_t k, int64_t n);
+  // Any thread.
+  void CountDecoded(const PlanNode& node, int64_t n) {
+    decoded_.fetch_add(n, std::memory_order_relaxed);
+    if (NodeWork* work = WorkOf(node)) work->samples += n;
+  }
   int64_t peak_samples() const { return peak_; }
   int64_t queryable_samples() const { return queryable_; }
   int64_t decoded_samples() const { return decoded_; }
+  std::vector<int64_t> samples_per_step() const;
+  // Null: nobody asks.
+  NodeWork* WorkOf(const PlanNode& node) {
+    return work_.empty() ? nullptr : &work_[node.index];
+  }
+  const std::vector<NodeWork>& work() const { return work_; }
+
+  // --- Tiles: the plan is evaluated some steps at a time.
+
+  void BeginTile(const Plan& tile, bool only);
+  bool tiled() const { return tiled_; }
+  // Of the next operator that merges series: which of them has had values
+  // under a label set so far.  The same one in every tile.
+  using SeriesSeen = absl::flat_hash_map<RowKey, LabelRow>;
+  SeriesSeen& NextSeen();
   int64_t series() const;
 
   // --- Annotations.
@@ -144,7 +187,17 @@ class QueryScope {
   Executor& executor_;
   const Limits limits_;
 
-  int64_t held_ = 0, peak_ = 0, queryable_ = 0, decoded_ = 0;
+  int64_t held_ = 0, peak_ = 0, queryable_ = 0;
+  std::atomic<int64_t> decoded_ = 0;
+  std::vector<std::atomic<int64_t>> step_samples_;  // of the query's steps
+  std::vector<NodeWork> work_;                      // of the plan's nodes
+  bool tiled_ = false;
+  size_t tile_begin_ = 0, tile_steps_ = 0;
+  size_t next_seen_ = 0;
+  std::vector<std::unique_ptr<SeriesSeen>> seen_;
+  Reservation label_bytes_;
+  size_t labels_kept_ = 0;
+  bool over_budget_ = false;  // for labels, which have nobody to tell
   Annotations annotations_;
   SymbolId name_id_, type_id_, unit_id_, bucket_id_;
 

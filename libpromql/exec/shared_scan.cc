@@ -54,8 +54,7 @@ absl::StatusOr<SeriesRows> SharedSelection::Select() {
 
 absl::Status SharedSelection::Load(size_t i, TimeRange range,
                                    WorkerScratch& scratch, SampleView& out) {
-  // The store looks at the deadline.
-  NARTHEX_RETURN_IF_ERROR(scope_.CheckCaller());
+  NARTHEX_RETURN_IF_ERROR(scope_.CheckLoad());
   const SampleColumns* columns = &scratch.columns;
   if (share_) {
     std::unique_ptr<SampleColumns>& decoded = decoded_[i];

@@ -71,6 +71,15 @@ double Clamp(double v, double min, double max);
 
 // --- Functions of a window: rate, sum_over_time ...
 
+// Whether somebody has called the query off.  Kernels that take long ask now
+// and then, and may stop with any result.
+struct WindowStop {
+  bool (*stopped)(const void* context) = nullptr;  // null: never
+  const void* context = nullptr;
+
+  bool operator()() const { return stopped != nullptr && stopped(context); }
+};
+
 // One series with the window of every step: samples [lo[k], hi[k]) of the
 // floats and, where there are any, of the histograms.  No stale markers.
 struct SeriesWindows {
@@ -97,6 +106,7 @@ struct SeriesWindows {
   // lookback (anchored), and behind it as well (smoothed).
   bool anchored = false;
   bool smoothed = false;
+  WindowStop stop = {};
   // Values of the scalar arguments at every step.
   const double* param = nullptr;
   const double* param2 = nullptr;

@@ -46,8 +46,10 @@ void HistogramRow::Fill(size_t steps, const HistogramView& h) {
 }
 
 int64_t HistogramRow::Samples(size_t k) const {
-  const HistogramColumn::Point& point = column_.points[at_[k] - 1];
-  const HistogramLayout& layout = *column_.layouts[point.layout];
+  return SampleEquivalent(*column_.layouts[column_.points[at_[k] - 1].layout]);
+}
+
+int64_t SampleEquivalent(const HistogramLayout& layout) {
   const size_t numbers = layout.positive_spans.size() +
                          layout.negative_spans.size() +
                          layout.positive_buckets + layout.negative_buckets +

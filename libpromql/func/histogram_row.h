@@ -49,6 +49,9 @@ class HistogramRow {
   HistogramColumn column_;
 };
 
+// How many float samples a histogram of this layout counts as.
+int64_t SampleEquivalent(const HistogramLayout& layout);
+
 // Without empty buckets, spans in one piece; cheap if there is nothing to do.
 void CompactFully(FloatHistogram& h);
 

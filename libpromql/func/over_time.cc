@@ -269,6 +269,7 @@ void Quantile(const SeriesWindows& in, WindowScratch& scratch,
   SortedWindow window(in, scratch.values);
   for (size_t k = 0; k < in.grid.steps; ++k) {
     if (!HasFloats(in, k, out)) continue;
+    if (k % 8 == 0 && in.stop()) return;
     window.MoveTo(in.lo[k], in.hi[k]);
     out.Set(k, QuantileOfSorted(in.param[k], scratch.values));
   }
@@ -280,6 +281,7 @@ void MedianDeviation(const SeriesWindows& in, WindowScratch& scratch,
   std::vector<double>& deviations = scratch.more_values;
   for (size_t k = 0; k < in.grid.steps; ++k) {
     if (!HasFloats(in, k, out)) continue;
+    if (k % 8 == 0 && in.stop()) return;
     window.MoveTo(in.lo[k], in.hi[k]);
     if (std::isnan(scratch.values.front())) {  // NaN ranks lowest
       out.Set(k, std::numeric_limits<double>::quiet_NaN());

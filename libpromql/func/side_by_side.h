@@ -73,11 +73,13 @@ class SideBySide {
       while (steps.size() >= walk.lanes && steps.size() - i > kFew) {
         // The last group overlaps the one before: results are the same twice.
         const size_t begin = std::min(i, steps.size() - walk.lanes);
+        if (in_.stop()) return;
         if (!RunWide(walk, &steps[begin])) break;
         i = begin + walk.lanes;
       }
     }
     for (; i < steps.size(); i += kNarrow) {
+      if (in_.stop()) return;
       // Lanes too many do what the last one does.
       std::array<uint32_t, kNarrow> group;
       for (size_t l = 0; l < kNarrow; ++l) {

@@ -107,6 +107,7 @@ enum class FunctionId : uint8_t {
   kTsOfMinOverTime,
   kVector,
   kYear,
+  kHost,  // of the embedding program: not in the table
 };
 inline constexpr size_t kFunctionCount = 90;
 

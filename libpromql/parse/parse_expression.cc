@@ -8,6 +8,7 @@
 #include "libpromql/parse/parse_state.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels.h"
+#include "narthex/promql/host_function.h"
 
 namespace narthex::promql {
 namespace {
@@ -302,6 +303,9 @@ Parsed ParseState::FunctionCall(const Token& name) {
   if (!Arguments(call->args, height)) return {};
   const std::string_view text = TextOf(name);
   call->function = FindFunction(text);
+  if (call->function == nullptr && options_.functions != nullptr) {
+    call->function = options_.functions->Find(text);
+  }
   if (call->function == nullptr) {
     Fail(name.pos, StrCat("unknown function with name ", GoQuote(text)));
     return {};

@@ -1,4 +1,4 @@
-// A plan as text.
+// What plans consist of, in words.
 
 #include <string>
 
@@ -19,6 +19,8 @@ std::string Describe(const TimeShift& shift) {
   }
   return text;
 }
+
+}  // namespace
 
 std::string Describe(const PlanNode& node) {
   switch (node.kind) {
@@ -75,28 +77,14 @@ std::string Describe(const PlanNode& node) {
   return "once";
 }
 
-void Append(const PlanNode& node, int depth, std::string& out) {
-  out.append(static_cast<size_t>(depth) * 2, ' ');
-  StrAppend(&out, Describe(node), ", ", node.grid.steps,
-            node.grid.steps == 1 ? " step" : " steps", "\n");
-  for (const PlanPtr& input : node.inputs) Append(*input, depth + 1, out);
-}
-
-}  // namespace
-
-std::string ToText(const Plan& plan) {
-  std::string out;
-  Append(*plan.root, 0, out);
-  for (size_t i = 0; i < plan.selections.size(); ++i) {
-    const Selection& s = plan.selections[i];
-    StrAppend(&out, "selection ", i, ": {");
-    for (size_t m = 0; m < s.matchers->size(); ++m) {
-      StrAppend(&out, m > 0 ? "," : "", (*s.matchers)[m]->ToString());
-    }
-    StrAppend(&out, "} from ", FormatSeconds(s.range.min), " to ",
-              FormatSeconds(s.range.max), ", for ", s.purpose, ", ", s.users,
-              s.users == 1 ? " user" : " users", "\n");
+std::string Describe(const Selection& s) {
+  std::string out = "{";
+  for (size_t m = 0; m < s.matchers->size(); ++m) {
+    StrAppend(&out, m > 0 ? "," : "", (*s.matchers)[m]->ToString());
   }
+  StrAppend(&out, "} from ", FormatSeconds(s.range.min), " to ",
+            FormatSeconds(s.range.max), ", for ", s.purpose, ", ", s.users,
+            s.users == 1 ? " user" : " users");
   return out;
 }
 

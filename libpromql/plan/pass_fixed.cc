@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libpromql/plan/plan.h"
+#include "narthex/promql/host_function.h"
 
 namespace narthex::promql {
 namespace {
@@ -35,8 +36,14 @@ bool DependsOnTime(FunctionId id) {
 
 Verdict Examine(PlanNode& node);
 
+bool DependsOnTime(const CallNode& node) {
+  if (node.id != FunctionId::kHost) return DependsOnTime(node.id);
+  return static_cast<const FunctionSet::Entry*>(node.call.function)
+      ->host.depends_on_time;
+}
+
 Verdict ExamineCall(CallNode& node) {
-  bool invariant = !DependsOnTime(node.id);
+  bool invariant = !DependsOnTime(node);
   // The time of a pinned selector's sample is pinned too.
   bool pinned_timestamp = node.id == FunctionId::kTimestamp;
   std::vector<bool> wrap;

@@ -13,7 +13,10 @@ class Settler {
   Settler(const PlanOptions& options, Plan& plan)
       : options_(options), plan_(plan) {}
 
-  void Settle(PlanNode& node, const StepGrid& grid, std::string_view above) {
+  // `whole`: the grid that the node had if the query were not cut in tiles.
+  void Settle(PlanNode& node, const StepGrid& grid, const StepGrid& whole,
+              Counting counting, std::string_view above) {
+    node.counting = counting;
     switch (node.kind) {
       case NodeKind::kScan: {
         auto& scan = static_cast<ScanNode&>(node);
@@ -40,14 +43,21 @@ class Settler {
         auto& subquery = static_cast<SubqueryNode&>(node);
         const StepGrid inner = InnerGrid(subquery, grid);
         node.grid = grid;
-        Settle(*node.inputs[0], inner, above);
+        // What a subquery is the whole of counts at the query's one step.
+        Settle(*node.inputs[0], inner, InnerGrid(subquery, whole),
+               plan_.root.get() == &node ? Counting::kEveryStep
+                                         : Counting::kNowhere,
+               above);
         return;
       }
       case NodeKind::kFixed: {
         node.grid = grid;
-        StepGrid once = grid;
+        // At the first step of all, whichever tile asks: a few parameters
+        // change from step to step all the same.
+        StepGrid once = whole;
         once.steps = std::min<size_t>(grid.steps, 1);
-        Settle(*node.inputs[0], once, above);
+        if (counting == Counting::kSteps) counting = Counting::kEveryStep;
+        Settle(*node.inputs[0], once, once, counting, above);
         return;
       }
       case NodeKind::kWindow:
@@ -66,7 +76,9 @@ class Settler {
         break;
     }
     node.grid = grid;
-    for (PlanPtr& input : node.inputs) Settle(*input, grid, above);
+    for (PlanPtr& input : node.inputs) {
+      Settle(*input, grid, whole, counting, above);
+    }
   }
 
  private:
@@ -127,9 +139,10 @@ class Settler {
 
 }  // namespace
 
-void SettleTimes(PlanNode& root, const StepGrid& grid,
+void SettleTimes(PlanNode& root, const StepGrid& whole,
                  const PlanOptions& options, Plan& plan) {
-  Settler(options, plan).Settle(root, grid, "query");
+  Settler(options, plan)
+      .Settle(root, plan.grid, whole, Counting::kSteps, "query");
 }
 
 }  // namespace narthex::promql

@@ -36,6 +36,14 @@ enum class NodeKind : uint8_t {
   kFixed  // its operand is evaluated once and serves every step
 };
 
+// At which steps of the query the samples count that a node looks at, as
+// Prometheus has it (QueryStats).
+enum class Counting : uint8_t {
+  kSteps,      // at the node's own
+  kEveryStep,  // evaluated once, counted at every step
+  kNowhere     // inside a subquery
+};
+
 struct PlanNode {
   PlanNode(NodeKind k, ValueType t, TextRange p) : kind(k), type(t), pos(p) {}
   virtual ~PlanNode() = default;
@@ -46,6 +54,8 @@ struct PlanNode {
   const ValueType type;
   const TextRange pos;
   StepGrid grid = {};
+  Counting counting = Counting::kSteps;
+  size_t index = 0;  // in the order of Explain
   std::vector<std::unique_ptr<PlanNode>> inputs = {};
 };
 using PlanPtr = std::unique_ptr<PlanNode>;
@@ -153,7 +163,9 @@ struct Selection {
 struct Plan {
   PlanPtr root = nullptr;
   std::vector<Selection> selections = {};
-  StepGrid grid = {};
+  StepGrid grid = {};     // of the tile
+  size_t first_step = 0;  // of the tile, among those of the query
+  size_t nodes = 0;
   bool range_query = false;
   // What operators read besides: the info series of info().
   TimeRange more_data = {kMaxTime, kMinTime};
@@ -166,6 +178,9 @@ struct PlanOptions {
   Duration lookback = Minutes(5);
   Duration default_subquery_step = Minutes(1);
   bool start_times = false;  // use-start-timestamps
+  // Of a range query, only the steps [first_step, first_step + steps); 0: all.
+  size_t first_step = 0;
+  size_t steps = 0;
 };
 
 // Errors: durations that make no sense at this time, kinds of expressions that
@@ -173,15 +188,18 @@ struct PlanOptions {
 absl::StatusOr<Plan> MakePlan(const Expr& expr, const QueryTimes& times,
                               bool range_query, const PlanOptions& options);
 
-// One line per node.
-std::string ToText(const Plan& plan);
+// What a node does, in a few words: "window rate".
+std::string Describe(const PlanNode& node);
+// What a selection reads, and for whom.
+std::string Describe(const Selection& selection);
 
 // --- The passes of MakePlan, each in a file of its own.
 
 // Wraps the greatest subtrees that don't change from step to step.
 void FixInvariants(PlanPtr& root);
-// Gives every node its grid, every selection its time range.
-void SettleTimes(PlanNode& root, const StepGrid& grid,
+// Gives every node its grid, every selection its time range.  `whole`: the grid
+// of all steps, of which plan.grid may be a part.
+void SettleTimes(PlanNode& root, const StepGrid& whole,
                  const PlanOptions& options, Plan& plan);
 // Selectors with equal matchers get one selection.
 void ShareSelections(PlanNode& root, Plan& plan);

@@ -174,6 +174,11 @@ class Planner {
   const PlanOptions& options_;
 };
 
+void Number(PlanNode& node, size_t& next) {
+  node.index = next++;
+  for (const PlanPtr& input : node.inputs) Number(*input, next);
+}
+
 }  // namespace
 
 TimeRange Plan::DataRange() const {
@@ -213,7 +218,14 @@ absl::StatusOr<Plan> MakePlan(const Expr& expr, const QueryTimes& times,
   FixInvariants(plan.root);
   ShareSelections(*plan.root, plan);
   MarkUses(*plan.root, options, plan);
-  SettleTimes(*plan.root, plan.grid, options, plan);
+  const StepGrid whole = plan.grid;
+  if (options.steps != 0) {
+    plan.first_step = std::min(options.first_step, whole.steps);
+    plan.grid.start = whole.At(plan.first_step);
+    plan.grid.steps = std::min(options.steps, whole.steps - plan.first_step);
+  }
+  SettleTimes(*plan.root, whole, options, plan);
+  Number(*plan.root, plan.nodes);
   return plan;
 }
 

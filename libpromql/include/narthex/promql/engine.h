@@ -30,6 +30,9 @@
 
 namespace narthex::promql {
 
+class FunctionSet;
+struct PlanReport;
+
 struct EngineOptions {
   // --- What a query means.
 
@@ -59,6 +62,17 @@ struct EngineOptions {
   size_t max_bytes = MemoryBudget::kUnlimited;
   MemoryBudget *budget = nullptr;
 
+  // Steps of a range query that are evaluated together; 0: all.  Memory of what
+  // needs all series at once (topk, quantile, joins, sort) is series times
+  // these instead of series times all steps, at the price of reading the
+  // samples that neighbouring tiles share twice.  Values are the same to the
+  // last bit; of a query with several errors another one may be told.
+  size_t tile_steps = 0;
+
+  // --- Functions of the embedding program beside PromQL's own; borrowed.
+
+  const FunctionSet *functions = nullptr;
+
   // --- Where it runs.
 
   Executor *executor = nullptr;  // null: in the caller's thread
@@ -72,6 +86,22 @@ struct QueryOptions {
   Duration timeout = Duration(0);
   // Borrowed: Cancel() from any thread ends the query soon.
   const CancelToken *cancel = nullptr;
+  // Fills QueryStats' samples per step, if the engine has per_step_stats.
+  bool per_step_stats = false;
+  // Borrowed: EXPLAIN ANALYZE; what the plan's nodes cost goes there
+  // (narthex/promql/explain.h).  Not filled if the query fails.
+  PlanReport *report = nullptr;
+};
+
+// Takes the series of a range query as they are ready, so that nobody ever
+// holds the whole result.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  // In no particular order.  With tiles a series may come several times, its
+  // samples ascending; else every series comes once.  An error ends the query
+  // with it.
+  virtual absl::Status Add(MatrixSeries series) = 0;
 };
 
 struct QueryStats {
@@ -101,6 +131,10 @@ struct QueryResult {
 std::ostream &operator<<(std::ostream &out, const QueryResult &result);
 
 struct Expr;
+struct ParserOptions;
+
+// What of the language an engine takes.
+ParserOptions ParserOptionsOf(const EngineOptions &options);
 
 class Engine {
  public:
@@ -120,6 +154,13 @@ class Engine {
   // At range.min, + step, ... up to range.max.  The step must be positive.
   absl::StatusOr<QueryResult> Range(Queryable &store, std::string_view query,
                                     TimeRange range, Duration step,
+                                    const QueryOptions &options = {}) const;
+
+  // The same, but every series goes to `sink`, and the result's matrix is
+  // empty.  What has come before an error has come.
+  absl::StatusOr<QueryResult> Range(Queryable &store, std::string_view query,
+                                    TimeRange range, Duration step,
+                                    ResultSink &sink,
                                     const QueryOptions &options = {}) const;
 
   // The same of a tree that is at hand (rules, prepared queries).  `text` is

@@ -21,6 +21,8 @@
 
 namespace narthex::promql {
 
+class FunctionSet;
+
 // What of the language is switched on.  The defaults are those of Prometheus's
 // server and of promtool.
 struct ParserOptions {
@@ -32,9 +34,11 @@ struct ParserOptions {
   bool extended_range_selectors = false;
   // promql-binop-fill-modifiers: `fill(0)`, `fill_left`, `fill_right`.
   bool binop_fill_modifiers = false;
+  // Functions beside PromQL's own, borrowed: for as long as the trees live.
+  const FunctionSet* functions = nullptr;
 
   static constexpr ParserOptions Everything() {
-    return {true, true, true, true};
+    return {true, true, true, true, nullptr};
   }
 };
 
