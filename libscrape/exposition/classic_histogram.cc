@@ -18,11 +18,6 @@ bool IsWhole(double v) {
   return v == std::round(v) && std::fabs(v) < kTooMuch;
 }
 
-std::string NotCumulative(double a, std::string_view sign, double b) {
-  return StrCat("count is not cumulative: ", FormatFloat(a), " ", sign, " ",
-                FormatFloat(b));
-}
-
 }  // namespace
 
 void ClassicHistogram::Clear() {
@@ -30,6 +25,7 @@ void ClassicHistogram::Clear() {
   count_ = 0;
   sum_ = 0;
   has_count_ = false;
+  is_sorted_ = true;
   error_.clear();
 }
 
@@ -53,25 +49,39 @@ void ClassicHistogram::SetBucket(double bound, double count) {
     return Refuse(StrCat("bucket count must be non-negative: le=",
                          FormatFloat(bound), ", count=", FormatFloat(count)));
   }
-  auto at = buckets_.end();
   if (!buckets_.empty() && buckets_.back().bound >= bound) {
-    at = std::lower_bound(
-        buckets_.begin(), buckets_.end(), bound,
-        [](const Bucket& bucket, double b) { return bucket.bound < b; });
-    if (at->bound == bound) return;
+    if (buckets_.back().bound == bound) return;
+    is_sorted_ = false;
   }
-  if (at != buckets_.begin() && count < (at - 1)->count) {
-    return Refuse(NotCumulative(count, "<", (at - 1)->count));
+  buckets_.push_back({bound, count});
+}
+
+// Sorted only once: pages may have ever so many buckets in any order.
+absl::Status ClassicHistogram::SortBuckets() {
+  if (!is_sorted_) {
+    std::stable_sort(
+        buckets_.begin(), buckets_.end(),
+        [](const Bucket& a, const Bucket& b) { return a.bound < b.bound; });
+    const auto last = std::unique(
+        buckets_.begin(), buckets_.end(),
+        [](const Bucket& a, const Bucket& b) { return a.bound == b.bound; });
+    buckets_.erase(last, buckets_.end());
+    is_sorted_ = true;
   }
-  if (at != buckets_.end() && count > at->count) {
-    return Refuse(NotCumulative(count, ">", at->count));
+  for (size_t i = 1; i < buckets_.size(); ++i) {
+    if (buckets_[i].count < buckets_[i - 1].count) {
+      return InvalidArgument(
+          StrCat("count is not cumulative: ", FormatFloat(buckets_[i].count),
+                 " < ", FormatFloat(buckets_[i - 1].count)));
+    }
   }
-  buckets_.insert(at, {bound, count});
+  return absl::OkStatus();
 }
 
 absl::Status ClassicHistogram::Convert(Histogram& h, FloatHistogram& fh,
                                        bool& is_float) {
   if (!error_.empty()) return InvalidArgument(error_);
+  NARTHEX_RETURN_IF_ERROR(SortBuckets());
   // Without a count, that of the highest bucket is meant.
   if (!has_count_ && !buckets_.empty()) count_ = buckets_.back().count;
   if (buckets_.empty() || buckets_.back().bound != kInfinity) {

@@ -33,10 +33,12 @@ class ClassicHistogram {
     double count = 0;
   };
   void Refuse(std::string_view what);
+  absl::Status SortBuckets();
   absl::Status ToIntegers(Histogram& h) const;
   absl::Status ToFloats(FloatHistogram& fh) const;
 
-  std::vector<Bucket> buckets_;  // ascending
+  std::vector<Bucket> buckets_;
+  bool is_sorted_ = true;
   double count_ = 0;
   double sum_ = 0;
   bool has_count_ = false;

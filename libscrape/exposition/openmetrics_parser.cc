@@ -243,9 +243,8 @@ void OpenMetricsParser::FindCreated() {
     line.start =
         std::fabs(ms) < kFarthest ? static_cast<int64_t>(ms) : int64_t{0};
   }
+  // Where the family ends, or the page goes wrong.
   created_end_ = ahead.offset();
-  // A page that does not parse has no start times from where it ends.
-  if (!ahead.status().ok()) created_end_ = offset() + 1;
 }
 
 Timestamp OpenMetricsParser::start_time() {

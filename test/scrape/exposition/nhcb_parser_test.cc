@@ -71,6 +71,29 @@ TEST_CASE("what does not add up stays out, its other samples too",
       R"({__name__="h"} {{schema:-53 count:2 sum:3 custom_values:[] buckets:[2]}})");
 }
 
+TEST_CASE("large pages take time in proportion", "[scrape][exposition]") {
+  // Buckets from the highest to the lowest; then start times that are looked
+  // for in a page that goes wrong at its end.  Either took the square once.
+  constexpr int kLines = 200'000;
+  std::string buckets = "# TYPE h histogram\n";
+  for (int i = kLines; i > 0; --i) {
+    StrAppend(&buckets, "h_bucket{le=\"", i, "\"} ", i, "\n");
+  }
+  const Parsed parsed = ParsePage(buckets + "# TYPE g gauge\n",
+                                  PageFormat::kText, Convert(false));
+  REQUIRE(parsed.error == "");
+  REQUIRE(parsed.entries.size() == 3);
+
+  std::string counters = "# TYPE c counter\n";
+  for (int i = 0; i < kLines; ++i)
+    StrAppend(&counters, "c_total{i=\"", i, "\"} 1\n");
+  ParserOptions options;
+  options.start_times = true;
+  REQUIRE(ParsePage(counters + "c_total x\n# EOF\n", PageFormat::kOpenMetrics,
+                    options)
+              .entries.size() == kLines + 1);
+}
+
 TEST_CASE("exemplars and start times go with the histogram",
           "[scrape][exposition]") {
   ParserOptions options = Convert(false);
