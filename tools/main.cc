@@ -27,6 +27,7 @@ const std::vector<Verb> kVerbs = {
     {"tsdb", AddTsdbDump},
     {"tsdb", AddTsdbDumpOpenMetrics},
     {"tsdb", AddTsdbCreateBlocksFrom},
+    {"tsdb", AddTsdbVerify},
     {"check", AddCheckMetrics},
     {"test", AddTestPromql},
     {"promql", AddPromqlFormat},

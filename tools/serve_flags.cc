@@ -270,6 +270,8 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
         engine.binop_fill_modifiers = true;
       } else if (name == "promql-per-step-stats") {
         engine.per_step_stats = true;
+      } else if (name == "use-start-timestamps") {
+        engine.start_timestamps = true;
       } else if (name == "type-and-unit-labels") {
         engine.type_and_unit_labels = true;
       } else if (name == "exemplar-storage") {

@@ -307,7 +307,7 @@ class ScanRange final : public Operator {
         }
       }
       if (out.Empty(row)) continue;
-      if (checks_counter) CheckCounter(labels, at);
+      if (checks_counter && AnyFloat(out, row)) CheckCounter(labels, at);
       if (node_.id == FunctionId::kQuantileOverTime) CheckQuantile(out, row);
     }
     return scope().CheckRoom(largest);
@@ -342,6 +342,14 @@ class ScanRange final : public Operator {
                    node_.inputs[node_.range_arg]->pos);
     }
     overlaps_.clear();
+  }
+
+  static bool AnyFloat(const ColumnBlock& out, size_t row) {
+    if (out.histograms(row).empty()) return true;
+    bool any = false;
+    ForEachBit(out.present(row), out.words(),
+               [&](size_t k) { any |= !out.IsHistogram(row, k); });
+    return any;
   }
 
   void CheckCounter(LabelRow labels, TextRange at) {

@@ -15,6 +15,35 @@ namespace {
 // for itself.
 constexpr size_t kMaxSharedSamples = size_t{4} << 20;
 
+bool CoversBuckets(const std::vector<Span>& spans, uint32_t buckets) {
+  uint64_t n = 0;
+  for (size_t i = 0; i < spans.size(); ++i) {
+    if (i > 0 && spans[i].offset < 0) return false;
+    n += spans[i].length;
+  }
+  return n == buckets;
+}
+
+// Stores are the host's business; what is built on spans relies on this.
+absl::Status CheckHistograms(const HistogramColumn& column) {
+  for (const auto& layout : column.layouts) {
+    if (!CoversBuckets(layout->positive_spans, layout->positive_buckets) ||
+        !CoversBuckets(layout->negative_spans, layout->negative_buckets)) {
+      return DataLoss(
+          "expanding series: a histogram's spans and buckets differ");
+    }
+  }
+  for (const HistogramColumn::Point& point : column.points) {
+    if (point.layout >= column.layouts.size() ||
+        point.buckets + size_t{column.layouts[point.layout]->positive_buckets} +
+                column.layouts[point.layout]->negative_buckets >
+            column.buckets.size()) {
+      return DataLoss("expanding series: a histogram lacks its buckets");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<SeriesRows> SharedSelection::Select() {
@@ -60,13 +89,11 @@ absl::Status SharedSelection::Load(size_t i, TimeRange range,
     std::unique_ptr<SampleColumns>& decoded = decoded_[i];
     if (decoded == nullptr) {
       decoded = std::make_unique<SampleColumns>(scope_.budget());
-      NARTHEX_RETURN_IF_ERROR(
-          set_->Read(i, selection_.range, scope_.read_context(), *decoded));
+      NARTHEX_RETURN_IF_ERROR(Read(i, selection_.range, *decoded));
     }
     columns = decoded.get();
   } else {
-    NARTHEX_RETURN_IF_ERROR(
-        set_->Read(i, range, scope_.read_context(), scratch.columns));
+    NARTHEX_RETURN_IF_ERROR(Read(i, range, scratch.columns));
   }
   const std::span<const Timestamp> t = columns->t();
   const size_t begin = static_cast<size_t>(
@@ -78,11 +105,29 @@ absl::Status SharedSelection::Load(size_t i, TimeRange range,
   out.t = t.subspan(begin, end - begin);
   out.v = columns->v().subspan(begin, end - begin);
   out.st = {};
-  if (!columns->st().empty()) {
+  if (selection_.start_times && !columns->st().empty()) {
     out.st = columns->st().subspan(begin, end - begin);
   }
   out.histograms =
       columns->histograms().empty() ? nullptr : &columns->histograms();
+  return absl::OkStatus();
+}
+
+absl::Status SharedSelection::Read(size_t i, TimeRange range,
+                                   SampleColumns& out) {
+  // A column that has room for start times is filled with them.
+  if (selection_.start_times) NARTHEX_RETURN_IF_ERROR(out.ReserveStartTimes());
+  NARTHEX_RETURN_IF_ERROR(set_->Read(i, range, scope_.read_context(), out));
+  if (out.histograms().empty()) return absl::OkStatus();
+  NARTHEX_RETURN_IF_ERROR(CheckHistograms(out.histograms()));
+  if (!selection_.start_times) return absl::OkStatus();
+  // From here on they go with their points, whatever becomes of those.
+  HistogramColumn& histograms = out.mutable_histograms();
+  const size_t n =
+      std::min(histograms.points.size(), histograms.start_times.size());
+  for (size_t p = 0; p < n; ++p) {
+    histograms.points[p].st = histograms.start_times[p];
+  }
   return absl::OkStatus();
 }
 

@@ -37,6 +37,8 @@ class SharedSelection {
   bool shared() const { return share_; }
 
  private:
+  absl::Status Read(size_t i, TimeRange range, SampleColumns& out);
+
   QueryScope& scope_;
   const Selection& selection_;
   std::unique_ptr<SeriesSet> set_;

@@ -121,7 +121,11 @@ HeadOptions Db::Impl::MakeHeadOptions() const {
 // The order is Prometheus's (A17), but that the lock comes before anything is
 // changed.
 absl::Status Db::Impl::Open() {
-  NARTHEX_RETURN_IF_ERROR(env->MakeDirs(dir));
+  if (!env->Exists(dir)) {
+    NARTHEX_RETURN_IF_ERROR(env->MakeDirs(dir));
+    // Not every parent may be opened by whoever may write below it.
+    env->SyncDir(std::string(DirName(dir))).IgnoreError();
+  }
   if (options.lock_directory && memory == nullptr) {
     NARTHEX_ASSIGN_OR_RETURN(lock, env->Lock(JoinPath(dir, "lock")));
   }

@@ -135,7 +135,13 @@ absl::Status Db::Impl::Reload(std::span<const std::string> changed) {
     blocks = std::move(kept);
   }
   for (const std::string& path : to_delete) {
-    NARTHEX_RETURN_IF_ERROR(DeleteBlock(*env, path));
+    // No failure of the reload: the new blocks are in use, and whoever takes
+    // them back would take the only copy.  The next reload tries again.
+    if (const absl::Status deleted = DeleteBlock(*env, path); !deleted.ok()) {
+      Log(options.logger, LogLevel::kError, "can't delete an obsolete block",
+          {{"block", BaseName(path)}, {"err", Message(deleted)}});
+      continue;
+    }
     Log(options.logger, LogLevel::kInfo, "Deleting obsolete block",
         {{"block", BaseName(path)}});
   }

@@ -84,7 +84,11 @@ absl::StatusOr<std::unique_ptr<WalWriter>> WalWriter::Open(
     return InvalidArgument(StrCat("WAL segment size ", options.segment_size,
                                   " is not a multiple of ", kPageSize));
   }
-  NARTHEX_RETURN_IF_ERROR(env.MakeDirs(dir));
+  if (!env.Exists(dir)) {
+    NARTHEX_RETURN_IF_ERROR(env.MakeDirs(dir));
+    // A synced commit is worth nothing in a directory that a crash forgets.
+    NARTHEX_RETURN_IF_ERROR(env.SyncDir(std::string(DirName(dir))));
+  }
   NARTHEX_ASSIGN_OR_RETURN(const std::vector<SegmentFile> segments,
                            ListSegments(env, dir));
   std::unique_ptr<WalWriter> writer(
