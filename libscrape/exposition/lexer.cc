@@ -16,6 +16,17 @@ std::string Shown(std::string_view text) {
   return GoQuote(text.substr(0, kShownBytes)) + "...";
 }
 
+// Of decimal digits, points, exponents and signs alone.  from_chars knows more
+// kinds of numbers than Go does.
+bool IsDecimal(std::string_view text) {
+  for (const char c : text) {
+    const bool ok = (c >= '0' && c <= '9') || c == '.' || c == 'e' ||
+                    c == 'E' || c == '+' || c == '-';
+    if (!ok) return false;
+  }
+  return !text.empty();
+}
+
 // Into `out`, which has room.
 std::string_view Unescape(std::string_view text, bool quotes,
                           std::string& out) {
@@ -250,9 +261,7 @@ bool PageLexer::ParseValue(std::string_view token, double& out) {
   if (ParseShortDecimal(token.data(), end, out) == end) return true;
   const bool plus = token.size() > 1 && token[0] == '+';
   const std::string_view digits = plus ? token.substr(1) : token;
-  const bool numeric =
-      !digits.empty() &&
-      digits.find_first_not_of("0123456789.eE+-") == std::string_view::npos;
+  const bool numeric = IsDecimal(digits);
   if (numeric && digits[0] != '+' && !(plus && digits[0] == '-')) {
     const auto [p, error] = std::from_chars(digits.data(), end, out);
     if (error == std::errc() && p == end) return true;
@@ -289,11 +298,7 @@ const char* PageLexer::ParseLongValue(const char* start) {
     value_ = text[0] == '+' ? HUGE_VAL : -HUGE_VAL;
     return stop;
   }
-  // Digits only: from_chars knows more kinds of numbers than Go does.
-  if (text.empty() ||
-      text.find_first_not_of("0123456789.eE+-") != std::string_view::npos) {
-    return nullptr;
-  }
+  if (!IsDecimal(text)) return nullptr;
   const auto [p, error] = std::from_chars(start, stop, value_);
   return error == std::errc() && p == stop ? stop : nullptr;
 }
