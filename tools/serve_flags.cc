@@ -274,6 +274,8 @@ void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
         engine.start_timestamps = true;
       } else if (name == "type-and-unit-labels") {
         engine.type_and_unit_labels = true;
+      } else if (name == "memory-snapshot-on-shutdown") {
+        out.options.storage.memory_snapshot_on_shutdown = true;
       } else if (name == "exemplar-storage") {
         // How many is said by storage.exemplars.max_exemplars.
         out.options.storage.max_exemplars = 100000;

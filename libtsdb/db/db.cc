@@ -21,7 +21,8 @@ absl::Status CheckOptions(const Options& options) {
   if (options.min_block_duration.ms < 1) {
     return InvalidArgument("min_block_duration must be at least 1 ms");
   }
-  if (options.max_block_duration.ms < 0 || options.retention.ms < 0) {
+  if (options.max_block_duration.ms < 0 || options.retention.ms < 0 ||
+      options.sync_interval.ms < 0) {
     return InvalidArgument("a duration must not be negative");
   }
   if (options.samples_per_chunk < 4 || options.samples_per_chunk > 240) {
@@ -111,6 +112,11 @@ HeadOptions Db::Impl::MakeHeadOptions() const {
   head_options.wal_segment_bytes = options.wal_segment_bytes;
   head_options.sync_commits = options.sync_commits;
   head_options.max_exemplars = options.max_exemplars;
+  if (options.memory_snapshot_on_shutdown && !options.read_only &&
+      memory == nullptr) {
+    head_options.snapshot_dir = dir;
+    head_options.snapshot_env = env;
+  }
   head_options.executor = options.executor;
   head_options.logger = options.logger;
   head_options.metrics =
@@ -168,9 +174,22 @@ absl::Status Db::Impl::OpenHead() {
   if (memory != nullptr) return absl::OkStatus();  // nothing to log for
 
   const std::string wal_dir = JoinPath(dir, "wal");
+  std::optional<SnapshotDir> snapshot;
+  if (options.memory_snapshot_on_shutdown && damages.empty()) {
+    NARTHEX_ASSIGN_OR_RETURN(snapshot, LastSnapshot(*env, dir));
+  }
   const Timestamp begin = options.clock->Now();
-  NARTHEX_ASSIGN_OR_RETURN(const ReplayReport report,
-                           head->Replay(*env, wal_dir, ReplayProgress()));
+  NARTHEX_ASSIGN_OR_RETURN(
+      const ReplayReport report,
+      head->Replay(*env, wal_dir, ReplayProgress(), snapshot));
+  if (!report.snapshot.ok()) {
+    const std::string aside =
+        StrCat(snapshot->path, ".corrupt-", options.clock->Now().ms);
+    Log(options.logger, LogLevel::kError,
+        "a damaged chunk snapshot is set aside; the WAL is read instead",
+        {{"err", Message(report.snapshot)}, {"aside", aside}});
+    NARTHEX_RETURN_IF_ERROR(env->Rename(snapshot->path, aside));
+  }
   NARTHEX_RETURN_IF_ERROR(wal::SetAside(*env, report.damages,
                                         options.clock->Now(), options.logger));
   if (report.unknown_refs != 0) {

@@ -170,6 +170,39 @@ void Db::Impl::StartTicking() {
   ticking = true;
   ScheduleTick(options.clock->Now() + std::min(options.background_interval,
                                                options.min_block_duration));
+  if (options.sync_interval.ms > 0 && !options.sync_commits) {
+    syncing = true;
+    ScheduleSync(options.clock->Now() + options.sync_interval);
+  }
+}
+
+void Db::Impl::ScheduleSync(Timestamp at) {
+  sync_timer = options.clock->RunAt(at, [this, at] {
+    options.executor->RunLong([this, at] { SyncTick(at); });
+  });
+}
+
+void Db::Impl::SyncTick(Timestamp due) {
+  bool stopped;
+  {
+    absl::MutexLock lock(&tick_mu);
+    stopped = stopping;
+  }
+  if (!stopped) {
+    if (const absl::Status status = head->SyncLogs(); !status.ok()) {
+      Log(options.logger, LogLevel::kError, "syncing the WAL failed",
+          {{"err", Message(status)}});
+    }
+  }
+  absl::MutexLock lock(&tick_mu);
+  if (stopping) {
+    syncing = false;
+    return;
+  }
+  const Timestamp now = options.clock->Now();
+  Timestamp next = due + options.sync_interval;
+  if (next <= now) next = now + options.sync_interval;  // fell behind
+  ScheduleSync(next);
 }
 
 void Db::Impl::ScheduleTick(Timestamp at) {
@@ -207,8 +240,11 @@ void Db::Impl::StopTicking() {
   absl::MutexLock lock(&tick_mu);
   stopping = true;
   if (ticking && options.clock->Cancel(timer)) ticking = false;
+  if (syncing && options.clock->Cancel(sync_timer)) syncing = false;
   tick_mu.Await(absl::Condition(
       +[](bool* t) { return !*t; }, &ticking));
+  tick_mu.Await(absl::Condition(
+      +[](bool* t) { return !*t; }, &syncing));
 }
 
 }  // namespace narthex::tsdb

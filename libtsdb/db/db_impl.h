@@ -87,6 +87,8 @@ struct Db::Impl {
   void StopTicking();
   void ScheduleTick(Timestamp at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(tick_mu);
   void Tick(Timestamp due);
+  void ScheduleSync(Timestamp at) ABSL_EXCLUSIVE_LOCKS_REQUIRED(tick_mu);
+  void SyncTick(Timestamp due);
 
   // --- db_delete.cc
 
@@ -125,6 +127,8 @@ struct Db::Impl {
   Clock::TimerId timer ABSL_GUARDED_BY(tick_mu) = {};
   bool ticking ABSL_GUARDED_BY(tick_mu) = false;  // a tick is set or runs
   bool stopping ABSL_GUARDED_BY(tick_mu) = false;
+  Clock::TimerId sync_timer ABSL_GUARDED_BY(tick_mu) = {};
+  bool syncing ABSL_GUARDED_BY(tick_mu) = false;  // likewise
 };
 
 }  // namespace narthex::tsdb

@@ -266,7 +266,11 @@ HeadCounts Head::Counts() {
 absl::Status Head::Close() {
   absl::Status status = absl::OkStatus();
   Tidy();
+  uint32_t segment = 0;
+  std::string last;  // of the log's segments
   if (log_ != nullptr) {
+    segment = log_->segment();
+    last = wal::SegmentPath(log_->dir(), segment);
     status = log_->Close();
     log_ = nullptr;
   }
@@ -279,10 +283,19 @@ absl::Status Head::Close() {
       own_late_log_ = nullptr;
     }
   }
+  const bool snapshot = chunks_ != nullptr && !last.empty() &&
+                        !options_.snapshot_dir.empty();
   if (chunks_ != nullptr) {
     const absl::Status closed = chunks_->Close();
     if (status.ok()) status = closed;
     chunks_ = nullptr;
+  }
+  if (snapshot && status.ok()) {
+    Env& env = *options_.snapshot_env;
+    NARTHEX_ASSIGN_OR_RETURN(const FileInfo info, env.Stat(last));
+    status = Annotate(
+        WriteSnapshot(env, options_.snapshot_dir, segment, info.size),
+        "chunk snapshot");
   }
   return status;
 }

@@ -31,6 +31,7 @@
 #include "libtsdb/chunk/head_chunk_file.h"
 #include "libtsdb/head/exemplar_ring.h"
 #include "libtsdb/head/head_metadata.h"
+#include "libtsdb/head/head_snapshot.h"
 #include "libtsdb/head/head_symbols.h"
 #include "libtsdb/head/isolation.h"
 #include "libtsdb/head/mem_series.h"
@@ -55,6 +56,9 @@ struct HeadOptions {
   uint64_t wal_segment_bytes = wal::kDefaultSegmentSize;
   bool sync_commits = false;
   size_t max_exemplars = 0;
+  // Where Close leaves a chunk snapshot; empty: nowhere.
+  std::string snapshot_dir = {};
+  Env* snapshot_env = nullptr;
   Executor* executor = nullptr;
   Logger* logger = nullptr;
   MetricRegistry* metrics = nullptr;  // null: counts for itself
@@ -90,6 +94,9 @@ struct ReplayReport {
   uint64_t samples = 0;
   uint64_t unknown_refs = 0;     // samples whose series no record names
   uint64_t unknown_schemas = 0;  // histograms that can't be read
+  // What was wrong with the snapshot: then the log was read from its beginning.
+  absl::Status snapshot = absl::OkStatus();
+  bool snapshot_used = false;
   // Records of kinds to come: not read; checkpoints keep them.
   uint64_t kept_records = 0;
 };
@@ -125,7 +132,8 @@ class Head {
   // is told the bytes of the log that were read, of how many.
   absl::StatusOr<ReplayReport> Replay(
       Env& env, const std::string& wal_dir,
-      const std::function<void(uint64_t, uint64_t)>& progress = nullptr);
+      const std::function<void(uint64_t, uint64_t)>& progress = nullptr,
+      const std::optional<SnapshotDir>& snapshot = std::nullopt);
   // Reads the log of late samples; after Replay, before it is opened.
   absl::StatusOr<ReplayReport> ReplayLate(Env& env, const std::string& dir);
   // From here on late samples are logged there.
@@ -193,6 +201,8 @@ class Head {
   // Returns how many series have any.
   absl::StatusOr<uint64_t> Delete(std::span<const Matcher* const> matchers,
                                   TimeRange range);
+  // What was committed so far outlives a power cut when it returns.
+  absl::Status SyncLogs();
   // All late samples so far go to chunks_head, and their log is cut: what comes
   // later is in segments from `segment` on.
   struct LateCut {
@@ -260,6 +270,10 @@ class Head {
   void RemoveEmpty(uint32_t shard, std::span<const uint32_t> lines,
                    absl::flat_hash_set<SeriesId>& removed);
   void WriteRefused();
+  // head_snapshot.cc
+  absl::Status WriteSnapshot(Env& env, const std::string& data_dir,
+                             uint32_t segment, uint64_t offset);
+  std::optional<SeriesRef> FindRef(const Labels& labels);
   void SettleLate(HeadChunkRef up_to);
   void SettleAll();
   bool KeepInLog(SeriesRef ref, int64_t mint);

@@ -1,5 +1,5 @@
 // Late samples of the whole head: what is taken, their log, how they become
-// blocks.
+// blocks; and what opening finds in chunks_head, late or not.
 
 #include <algorithm>
 #include <utility>
@@ -16,6 +16,27 @@ namespace {
 constexpr uint32_t kLinesPerHold = 1024;
 
 }  // namespace
+
+void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
+  last_offered_ = std::max(last_offered_, chunk.ref);
+  if (!IsKnownEncoding(chunk.encoding)) {
+    absl::MutexLock lock(&care_mu_);
+    kept_file_ = std::min(kept_file_, HeadChunkFileOf(chunk.ref));
+    return;
+  }
+  if (chunk.out_of_order) {
+    offered_late_[chunk.series].push_back(
+        {chunk.ref, chunk.min_t.ms, chunk.max_t.ms,
+         SampleCount(chunk.encoding, chunk.bytes)});
+    return;
+  }
+  if (chunk.max_t.ms < min_valid) return;
+  std::vector<MappedChunk>& chunks = offered_[chunk.series];
+  // One that overlaps its predecessor is left out: its samples are in the log.
+  if (!chunks.empty() && chunks.back().max_t >= chunk.min_t.ms) return;
+  chunks.push_back({chunk.ref, chunk.min_t.ms, chunk.max_t.ms,
+                    SampleCount(chunk.encoding, chunk.bytes)});
+}
 
 void Head::SetWindow(int64_t window) {
   window_.store(std::max<int64_t>(window, 0), std::memory_order_relaxed);
@@ -56,6 +77,12 @@ absl::Status Head::OpenLateLog(Env& env, const std::string& dir) {
   own_late_log_ = std::move(log);
   late_log_.store(own_late_log_.get(), std::memory_order_release);
   return absl::OkStatus();
+}
+
+absl::Status Head::SyncLogs() {
+  if (log_ != nullptr) NARTHEX_RETURN_IF_ERROR(log_->Sync());
+  wal::WalWriter* const late = late_log_.load(std::memory_order_acquire);
+  return late == nullptr ? absl::OkStatus() : late->Sync();
 }
 
 absl::StatusOr<Head::LateCut> Head::CutLate() {

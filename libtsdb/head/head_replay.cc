@@ -34,27 +34,6 @@ uint64_t BytesOf(Env& env, const std::vector<wal::SegmentFile>& segments) {
 
 }  // namespace
 
-void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
-  last_offered_ = std::max(last_offered_, chunk.ref);
-  if (!IsKnownEncoding(chunk.encoding)) {
-    absl::MutexLock lock(&care_mu_);
-    kept_file_ = std::min(kept_file_, HeadChunkFileOf(chunk.ref));
-    return;
-  }
-  if (chunk.out_of_order) {
-    offered_late_[chunk.series].push_back(
-        {chunk.ref, chunk.min_t.ms, chunk.max_t.ms,
-         SampleCount(chunk.encoding, chunk.bytes)});
-    return;
-  }
-  if (chunk.max_t.ms < min_valid) return;
-  std::vector<MappedChunk>& chunks = offered_[chunk.series];
-  // One that overlaps its predecessor is left out: its samples are in the log.
-  if (!chunks.empty() && chunks.back().max_t >= chunk.min_t.ms) return;
-  chunks.push_back({chunk.ref, chunk.min_t.ms, chunk.max_t.ms,
-                    SampleCount(chunk.encoding, chunk.bytes)});
-}
-
 // One replay.  One thread: nobody else knows the head yet.
 class Head::Replayer {
  public:
@@ -89,6 +68,25 @@ class Head::Replayer {
     report_.damages.insert(report_.damages.end(), reader.damages().begin(),
                            reader.damages().end());
     return reader.status();
+  }
+
+  // Of what the head was when it was closed.  kDataLoss: what was read of it
+  // stands, and the log has it all.
+  absl::Status ReadSnapshot(Env& env, const std::string& dir) {
+    NARTHEX_ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
+                             wal::ListSegments(env, dir));
+    wal::WalReader reader(env, std::move(segments));
+    while (reader.Next()) {
+      const absl::Status status = ApplySnapshot(reader.record());
+      if (!status.ok()) {
+        return DataLoss(StrCat(reader.path(), " at ", reader.offset(), ": ",
+                               Message(status)));
+      }
+    }
+    NARTHEX_RETURN_IF_ERROR(reader.status());
+    if (reader.damages().empty()) return absl::OkStatus();
+    const wal::Damage& damage = reader.damages().front();
+    return CorruptAt(damage.path, damage.offset, damage.what);
   }
 
   // Puts all series among the postings, ascending.
@@ -202,6 +200,50 @@ class Head::Replayer {
         ++report_.kept_records;
         return absl::OkStatus();
     }
+  }
+
+  absl::Status ApplySnapshot(std::string_view record) {
+    switch (static_cast<SnapshotRecord>(record.empty() ? 0 : record[0])) {
+      case SnapshotRecord::kSeries:
+        return DecodeSnapshotSeries(
+            record,
+            [this](const SnapshotSeries& series,
+                   std::span<const Label> labels) -> absl::Status {
+              NARTHEX_RETURN_IF_ERROR(AddSeries(series.ref, labels));
+              return series.has_chunk ? RestoreChunk(series) : absl::OkStatus();
+            });
+      case SnapshotRecord::kTombstones:
+        return DecodeSnapshotTombstones(record, tombstones_);
+      case SnapshotRecord::kExemplars: {
+        NARTHEX_RETURN_IF_ERROR(DecodeSnapshotExemplars(record, exemplars_));
+        AddExemplars();
+        return absl::OkStatus();
+      }
+    }
+    return DataLoss("a snapshot record of unknown kind");
+  }
+
+  // Sample by sample, as if they came anew: the chunk can be gone on with.
+  absl::Status RestoreChunk(const SnapshotSeries& series) {
+    const Slot slot = head_.by_id_.Find(IdOf(series.ref));
+    if (slot == kNoSlot) return absl::OkStatus();
+    MemoryBudget budget;
+    SampleColumns columns(budget);
+    NARTHEX_RETURN_IF_ERROR(
+        DecodeChunk(series.encoding, series.bytes, TimeRange(), columns));
+    SeriesShard& shard = head_.shards_[ShardOf(slot)];
+    StoreCounts counts;
+    {
+      absl::MutexLock lock(&shard.mu);
+      StoreSnapshot(series, columns, min_valid_, rules_, shard, LineOf(slot),
+                    counts);
+    }
+    counts_.chunks += counts.chunks;
+    report_.samples += counts.stored + counts.histograms;
+    if (counts.min_t <= counts.max_t) {
+      head_.UpdateTimes(counts.min_t, counts.max_t);
+    }
+    return absl::OkStatus();
   }
 
   // kNoId: it can't be.
@@ -444,7 +486,8 @@ class Head::Replayer {
 
 absl::StatusOr<ReplayReport> Head::Replay(
     Env& env, const std::string& wal_dir,
-    const std::function<void(uint64_t, uint64_t)>& progress) {
+    const std::function<void(uint64_t, uint64_t)>& progress,
+    const std::optional<SnapshotDir>& snapshot) {
   NARTHEX_ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
                            wal::LastCheckpoint(env, wal_dir));
   std::vector<wal::SegmentFile> kept;  // the checkpoint's
@@ -458,14 +501,35 @@ absl::StatusOr<ReplayReport> Head::Replay(
       return segment.number <= checkpoint->segment;
     });
   }
-  for (const wal::SegmentFile& segment : segments) {
-    replayed_times_.try_emplace(segment.number, TimeRange{kMaxTime, kMinTime});
+  ReplayReport report;
+  // Its part of the log need not be read, if nothing came to that part later.
+  bool snapshot_fits = snapshot.has_value() && !segments.empty() &&
+                       snapshot->segment <= segments.back().number;
+  if (snapshot_fits) {
+    for (const wal::SegmentFile& segment : segments) {
+      if (segment.number != snapshot->segment) continue;
+      NARTHEX_ASSIGN_OR_RETURN(const FileInfo info, env.Stat(segment.path));
+      snapshot_fits = info.size <= snapshot->offset + wal::kPageSize - 1;
+    }
   }
   uint64_t total = 0;
   if (progress) total = BytesOf(env, kept) + BytesOf(env, segments);
-
-  ReplayReport report;
   Replayer replayer(*this, report, progress, total);
+  if (snapshot_fits) {
+    report.snapshot = replayer.ReadSnapshot(env, snapshot->path);
+    if (report.snapshot.ok()) {
+      report.snapshot_used = true;
+      std::erase_if(segments, [&](const wal::SegmentFile& segment) {
+        return segment.number <= snapshot->segment;
+      });
+      if (checkpoint.has_value() && checkpoint->segment < snapshot->segment) {
+        kept.clear();
+      }
+    }
+  }
+  for (const wal::SegmentFile& segment : segments) {
+    replayed_times_.try_emplace(segment.number, TimeRange{kMaxTime, kMinTime});
+  }
   absl::Status read = replayer.Read(env, std::move(kept), /*checkpoint=*/true);
   if (read.ok()) {
     read = replayer.Read(env, std::move(segments), /*checkpoint=*/false);

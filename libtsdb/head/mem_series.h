@@ -237,6 +237,10 @@ class SeriesShard {
   Appended AcceptsHistogram(const HotSeries& series, int64_t t, const H& h,
                             const Bounds& bounds, bool& late) const
       ABSL_SHARED_LOCKS_REQUIRED(mu);
+  // The newest sample, if the open chunk is one of histograms.
+  void LastHistogram(uint32_t line, Histogram& ints,
+                     FloatHistogram& floats) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Puts the open chunk away as if it were full.
   void CutOpenChunk(uint32_t line, const StoreRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);

@@ -106,6 +106,18 @@ bool SeriesShard::StoreHistogram(uint32_t line, int64_t t, const H& h,
   return true;
 }
 
+void SeriesShard::LastHistogram(uint32_t line, Histogram& ints,
+                                FloatHistogram& floats) const {
+  const HotSeries& series = Line(line);
+  if (series.samples == 0 || !IsHistogram(series.codec)) return;
+  const OpenHistogram& open = *FindCold(series)->histogram;
+  if (series.codec == kCodec<Histogram>) {
+    ints = open.ints->last;
+  } else {
+    floats = open.floats->last;
+  }
+}
+
 // A float's stale marker for a series of histograms is one of its own kind.
 bool SeriesShard::StoreStale(uint32_t line, int64_t t, const StoreRules& rules,
                              StoreCounts& counts) {

@@ -59,6 +59,10 @@ struct Options {
   // 0: none.
   Duration out_of_order_time_window = Duration(0);
 
+  // Close leaves the open chunks in the directory (chunk_snapshot.*), and Open
+  // reads them instead of the log that they stand for.
+  bool memory_snapshot_on_shutdown = false;
+
   // Exemplars kept, of all series together; the newest ones stay.  0: none.
   size_t max_exemplars = 0;
 
@@ -70,6 +74,10 @@ struct Options {
   // Every Commit returns only after fdatasync: its samples outlive a power cut,
   // not only the death of the process.
   bool sync_commits = false;
+  // Without that: samples outlive a power cut if they were committed this much
+  // earlier.  0: no promise (the log is synced when a segment is full).  Needs
+  // an executor.
+  Duration sync_interval = Duration(0);
 
   // --- How it is opened.
 
