@@ -62,8 +62,8 @@ class AggregateOperator final : public Operator {
       const size_t group = next_ + row;
       accumulator_->Finish(group, out.values(row), out.present(row));
       if (histograms_ != nullptr) {
-        histograms_->Finish(scope(), group, before_, node_.inputs[0]->pos, out,
-                            row);
+        histograms_->Finish(scope(), group, before_,
+                            Unwrap(*node_.aggregate.expr).pos, out, row);
       }
     }
     next_ += rows;
@@ -133,7 +133,8 @@ class AggregateOperator final : public Operator {
       return;
     }
     if (block.DropHistograms(row)) {
-      scope().Info(IgnoredInAggregationText(Text(op_)), node_.inputs[0]->pos);
+      scope().Info(IgnoredInAggregationText(Text(op_)),
+                   Unwrap(*node_.aggregate.expr).pos);
     }
   }
 

@@ -57,7 +57,8 @@ class AggregateQuantile final : public Operator {
     NARTHEX_ASSIGN_OR_RETURN(ColumnBlock all, Drain(scope(), *input_, steps));
     for (size_t row = 0; row < all.rows(); ++row) {
       if (!all.DropHistograms(row)) continue;
-      scope().Info(IgnoredInAggregationText("quantile"), node_.inputs[0]->pos);
+      scope().Info(IgnoredInAggregationText("quantile"),
+                   Unwrap(*node_.aggregate.expr).pos);
     }
     out.Reset(0, rows_.size(), steps);
     NARTHEX_RETURN_IF_ERROR(scope().ForParts(

@@ -84,7 +84,7 @@ class HistogramCall final : public Operator {
       NARTHEX_ASSIGN_OR_RETURN(std::vector<double> values,
                                DrainScalar(scope(), *inputs_[i], steps));
       params_.push_back(std::move(values));
-      param_at_.push_back(node_.inputs[i]->pos);
+      param_at_.push_back(Unwrap(*node_.call.args[i]).pos);
       inputs_[i]->Finish();
     }
     NARTHEX_ASSIGN_OR_RETURN(before_, vector().Series());
@@ -138,7 +138,9 @@ class HistogramCall final : public Operator {
   };
 
   Operator& vector() { return *inputs_[vector_at_]; }
-  TextRange vector_pos() const { return node_.inputs[vector_at_]->pos; }
+  TextRange vector_pos() const {
+    return Unwrap(*node_.call.args[vector_at_]).pos;
+  }
   // The name is known here only if it is dropped at the end.
   std::string_view NameOf(LabelRow row) {
     return scope().delayed_names() ? scope().MetricName(row)

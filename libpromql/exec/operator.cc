@@ -45,7 +45,15 @@ absl::StatusOr<ColumnBlock> Drain(QueryScope& scope, Operator& input,
   for (;;) {
     NARTHEX_ASSIGN_OR_RETURN(const bool more, input.Next(block));
     if (!more) break;
-    if (block.rows() == rows.size()) return block;
+    if (block.rows() == rows.size()) {
+      // To the end: what comes without rows may come with warnings.
+      ColumnBlock rest;
+      bool behind = true;
+      while (behind) {
+        NARTHEX_ASSIGN_OR_RETURN(behind, input.Next(rest));
+      }
+      return block;
+    }
     if (!sized) {
       all.Reset(0, rows.size(), steps);
       if (!all.Charge(scope.budget())) return OverBudget();

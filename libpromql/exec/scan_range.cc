@@ -288,7 +288,7 @@ class ScanRange final : public Operator {
   absl::Status Account(const ColumnBlock& out) {
     const bool checks_counter =
         node_.id == FunctionId::kRate || node_.id == FunctionId::kIncrease;
-    const TextRange at = node_.inputs[node_.range_arg]->pos;
+    const TextRange at = NotePosition();
     int64_t largest = 0;
     for (size_t row = 0; row < out.rows(); ++row) {
       const RowNotes& notes = notes_[row];
@@ -311,6 +311,13 @@ class ScanRange final : public Operator {
       if (node_.id == FunctionId::kQuantileOverTime) CheckQuantile(out, row);
     }
     return scope().CheckRoom(largest);
+  }
+
+  // Prometheus points at the first argument, whichever it is, and has lost the
+  // place of a subquery when it comes to that.
+  TextRange NotePosition() const {
+    const PlanNode& first = *node_.inputs[0];
+    return first.kind == NodeKind::kSubquery ? TextRange{0, 1} : first.pos;
   }
 
   void Tell(uint32_t notes, std::string_view metric, TextRange at) {
@@ -338,8 +345,7 @@ class ScanRange final : public Operator {
   // One warning per metric, when it is known how many there are.
   void TellOverlaps() {
     for (const auto& [metric, n] : overlaps_) {
-      scope().Warn(OverlappingStartText(metric, n),
-                   node_.inputs[node_.range_arg]->pos);
+      scope().Warn(OverlappingStartText(metric, n), NotePosition());
     }
     overlaps_.clear();
   }

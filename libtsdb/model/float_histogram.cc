@@ -138,7 +138,8 @@ std::vector<FloatHistogram::Bucket> FloatHistogram::AllBuckets() const {
                  add(index, negative_buckets[i], /*positive=*/false);
                });
   std::reverse(all.begin(), all.end());
-  if (zero_count != 0) {
+  // Of negated histograms the zero bucket is passed over, as in Prometheus.
+  if (zero_count > 0) {
     all.push_back({-zero_threshold, zero_threshold, true, true, zero_count, 0});
   }
   VisitBuckets(positive_spans, positive_buckets.size(),

@@ -226,5 +226,30 @@ TEST_CASE("trimming a number is refused", "[promql][engine]") {
         "operator \"</\" not allowed for Scalar operations");
 }
 
+TEST_CASE("annotations point where Prometheus's point", "[promql][engine]") {
+  Lab lab;
+  lab.Load(Minutes(1), {"m 1x10 {{count:1 sum:1 buckets:[1]}}x10"});
+  // The sign belongs to the operand.
+  CHECK(lab.At("min(+m)", Minutes(15)) ==
+        "\nPromQL info: ignored histogram in min aggregation (1:5)");
+  // The first argument, though it is not the range.
+  CHECK(lab.At("count(quantile_over_time(0.5, m[15m]))", Minutes(15)) ==
+        "{} => 1 @[900000]\nPromQL info: ignored histograms in a range "
+        "containing both floats and histograms for metric name \"m\" (1:26)");
+  // Where a subquery stood is forgotten.
+  CHECK(lab.At("count(rate(m[5m:1m]))", Minutes(8)) ==
+        "{} => 1 @[480000]\nPromQL info: metric might not be a counter, name "
+        "does not end in _total/_sum/_count/_bucket: \"m\" (1:1)");
+}
+
+TEST_CASE("an operand that cannot matter still warns", "[promql][engine]") {
+  Lab lab;
+  lab.Load(Minutes(1), {"m 1x10"});
+  CHECK(
+      lab.At("none ^ on (a) (m or histogram_quantile(3, none))", Minutes(5)) ==
+      "\nPromQL warning: quantile value should be between 0 and 1, got 3 "
+      "(1:40)");
+}
+
 }  // namespace
 }  // namespace narthex::promql::test

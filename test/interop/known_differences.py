@@ -1,0 +1,107 @@
+"""Where Prometheus 3.5, which same_answers asks, is not 3.14, which narthex
+follows, and where Prometheus's own answer is left to chance; each with its
+reason.  docs/guide/differences.md tells the same.
+
+A rule gets (query, instant, theirs, ours, what): the two answers as JSON, and
+which part of them differs.  It excuses nothing but what it names: warnings and
+infos are compared again once the old texts are put into new words.
+"""
+
+import re
+
+LE = re.compile(r'(has a malformed value of "[^"]*") for metric name "[^"]*"')
+MONOTONIC = re.compile(r"(needed to be fixed for monotonicity \([^)]*\)).*$")
+SORT = "PromQL warning: sort is ineffective for range queries"
+DIGITS = re.compile(r"(got -?\d\.\d{10})\d*")
+LIMIT = 10  # of warnings, and of infos, in one answer
+
+
+def in_new_words(texts):
+    """What 3.14 would have said."""
+    out = set()
+    for text in texts:
+        text = LE.sub(r"\1", text)
+        text = MONOTONIC.sub(r"\1", text)
+        out.add(text)
+    return out
+
+
+def annotations(query, instant, theirs, ours, what):
+    """Why the warnings or infos differ."""
+    a, b = theirs.get(what, []), ours.get(what, [])
+    if len(a) >= LIMIT and len(b) >= LIMIT:
+        return "which ten of many warnings are shown is left to chance"
+    if any("with incompatible custom buckets" in text for text in a):
+        return "3.14 reconciles custom buckets of different bounds"
+    x, y = in_new_words(a), in_new_words(b)
+    if x < y and all("quantile value should be" in t for t in y - x) and \
+            re.search(r"\bquantile( by| without|\()", query):
+        return "3.14 warns of quantile's parameter even if nothing is aggregated"
+    without_sort = {t for t in y if not t.startswith(SORT)}
+    digits = [{DIGITS.sub(r"\1", t) for t in s} for s in (x, y)]
+    if x == y:
+        if any(LE.search(t) for t in a):
+            return "3.5 names the metric where `le` is wrong, even if as \"\""
+        return "3.14 tells where monotonicity was repaired"
+    if x == without_sort and (not instant or "[" in query):
+        return "3.14 warns of sort() in range queries"
+    if digits[0] == digits[1]:
+        return "the last digits of a number within a warning"
+    return None
+
+
+def errors(query, instant, theirs, ours):
+    a, b = theirs.get("error", ""), ours.get("error", "")
+    if a.replace("Scalar value NaN overflows int64",
+                 "Parameter value is NaN") == b or \
+            a.replace("Ratio value NaN is NaN", "Ratio value is NaN") == b:
+        return "3.14 words the error of k = NaN otherwise"
+    if a.replace("number or duration",
+                 "number, duration, step(), or range()") == b:
+        return "3.14 has duration expressions, and its errors name them"
+    if re.match("Scalar value|Parameter value|Ratio value", b) and not a:
+        return "3.5 looks at k only where there is something to choose from"
+    if b.startswith("multiple matches for labels") and re.search("[<>=]", query):
+        return "3.5 counts no match that a comparison filters out"
+    duplicates = "found duplicate series for the match group"
+    if a.startswith(duplicates) and b.startswith(duplicates):
+        if not instant or "[" in query:
+            return "which of many duplicates a range query names first is chance"
+    return None
+
+
+def results(query, instant, theirs, ours):
+    if "mad_over_time" in query:
+        return "mad_over_time() of NaN is NaN since 3.7"
+    if "histogram_fraction" in query:
+        return "histogram_fraction() of classic histograms was NaN in 3.5"
+    if re.search(r"\b(ln|log10|log2)\(", query) and "odd" in query:
+        return "Go's logarithms of subnormal numbers"
+    if re.search(r"(topk|bottomk|limitk)\b.*\bsort", query):
+        return "the order of NaNs that sort() leaves to topk() is chance"
+    if re.search("topk|bottomk|limitk", query) and \
+            (not instant or re.search(r"\[[^]]*:", query)):
+        return "which of equal elements topk keeps in a range query is chance"
+    if re.search("minute|hour|day|month|year", query):
+        return "calendar functions of numbers beyond 64 bits of seconds"
+    return None
+
+
+def not_there_yet(query, theirs, ours):
+    if ours.get("error", "").endswith("not implemented"):
+        return "not there yet in narthex"
+    if re.search(r"resets\((size|queue)", query):
+        return "not there yet in narthex: resets() by hints"
+    return None
+
+
+def reason(query, instant, theirs, ours, what):
+    """Why these two answers may differ; None: they may not."""
+    missing = not_there_yet(query, theirs, ours)
+    if missing:
+        return missing
+    if what in ("warnings", "infos"):
+        return annotations(query, instant, theirs, ours, what)
+    if what in ("status", "error"):
+        return errors(query, instant, theirs, ours)
+    return results(query, instant, theirs, ours)
