@@ -97,11 +97,11 @@ class Planner {
       }
     }
     if (node->id == FunctionId::kTimestamp &&
-        node->inputs[0]->kind == NodeKind::kScan) {
+        Unwrap(*call.args[0]).kind == ExprKind::kVector) {
       static_cast<ScanNode&>(*node->inputs[0]).sample_times = true;
     }
     if (node->id == FunctionId::kStartTimestamp &&
-        node->inputs[0]->kind == NodeKind::kScan) {
+        Unwrap(*call.args[0]).kind == ExprKind::kVector) {
       static_cast<ScanNode&>(*node->inputs[0]).start_times = true;
     }
     return PlanPtr(std::move(node));

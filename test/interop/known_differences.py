@@ -87,19 +87,8 @@ def results(query, instant, theirs, ours):
     return None
 
 
-def not_there_yet(query, theirs, ours):
-    if ours.get("error", "").endswith("not implemented"):
-        return "not there yet in narthex"
-    if re.search(r"resets\((size|queue)", query):
-        return "not there yet in narthex: resets() by hints"
-    return None
-
-
 def reason(query, instant, theirs, ours, what):
     """Why these two answers may differ; None: they may not."""
-    missing = not_there_yet(query, theirs, ours)
-    if missing:
-        return missing
     if what in ("warnings", "infos"):
         return annotations(query, instant, theirs, ours, what)
     if what in ("status", "error"):

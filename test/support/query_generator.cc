@@ -515,8 +515,11 @@ std::string MinimiseQuery(
               });
     for (const std::string& candidate : candidates) {
       if (candidate.size() >= best.size()) break;
-      if (promql::ParseExpr(candidate, promql::ParserOptions::Everything())
-              .ok() &&
+      auto parsed =
+          promql::ParseExpr(candidate, promql::ParserOptions::Everything());
+      if (parsed.ok() &&
+          ((*parsed)->type == promql::ValueType::kVector ||
+           (*parsed)->type == promql::ValueType::kScalar) &&
           fails(candidate)) {
         best = candidate;
         shrunk = true;

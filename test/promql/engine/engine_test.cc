@@ -251,5 +251,12 @@ TEST_CASE("an operand that cannot matter still warns", "[promql][engine]") {
       "(1:40)");
 }
 
+TEST_CASE("only a bare selector has its samples' times", "[promql][engine]") {
+  Lab lab;
+  lab.Load(Minutes(1), {"m 1x10"});
+  CHECK(lab.At("timestamp((m))", Seconds(630)) == "{} => 600 @[630000]");
+  CHECK(lab.At("timestamp(+m)", Seconds(630)) == "{} => 630 @[630000]");
+}
+
 }  // namespace
 }  // namespace narthex::promql::test
