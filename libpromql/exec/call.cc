@@ -110,7 +110,10 @@ class MapCall final : public Operator {
   // the time of the step.
   void StampRow(ColumnBlock& out, size_t row) const {
     const PlanNode& input = *node_.inputs[0];
-    if (input.kind == NodeKind::kScan) return;
+    if (input.kind == NodeKind::kScan &&
+        static_cast<const ScanNode&>(input).sample_times) {
+      return;
+    }
     out.histograms(row).Clear();
     for (size_t k = 0; k < out.steps(); ++k) {
       out.values(row)[k] = static_cast<double>(node_.grid.At(k)) / 1000;

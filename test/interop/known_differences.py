@@ -13,6 +13,9 @@ LE = re.compile(r'(has a malformed value of "[^"]*") for metric name "[^"]*"')
 MONOTONIC = re.compile(r"(needed to be fixed for monotonicity \([^)]*\)).*$")
 SORT = "PromQL warning: sort is ineffective for range queries"
 DIGITS = re.compile(r"(got -?\d\.\d{10})\d*")
+RECONCILED = "3.14 reconciles custom buckets of different bounds"
+NATIVE = re.compile("size|custom|queue|mixed")
+PLACE = re.compile(r" \(\d+:\d+\)$")
 LIMIT = 10  # of warnings, and of infos, in one answer
 
 
@@ -31,8 +34,6 @@ def annotations(query, instant, theirs, ours, what):
     a, b = theirs.get(what, []), ours.get(what, [])
     if len(a) >= LIMIT and len(b) >= LIMIT:
         return "which ten of many warnings are shown is left to chance"
-    if any("with incompatible custom buckets" in text for text in a):
-        return "3.14 reconciles custom buckets of different bounds"
     x, y = in_new_words(a), in_new_words(b)
     if x < y and all("quantile value should be" in t for t in y - x) and \
             re.search(r"\bquantile( by| without|\()", query):
@@ -45,6 +46,10 @@ def annotations(query, instant, theirs, ours, what):
         return "3.14 tells where monotonicity was repaired"
     if x == without_sort and (not instant or "[" in query):
         return "3.14 warns of sort() in range queries"
+    if {PLACE.sub("", t) for t in x} == {PLACE.sub("", t) for t in y}:
+        return "what 3.5 says in two texts, or elsewhere first, is one text"
+    if x < y and all("conflicting counter resets" in t for t in y - x):
+        return "3.14 warns when a sum meets conflicting counter resets"
     if digits[0] == digits[1]:
         return "the last digits of a number within a warning"
     return None
@@ -70,6 +75,32 @@ def errors(query, instant, theirs, ours):
     return None
 
 
+def nearly(a, b):
+    """The same but for numbers 1e-7 apart."""
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and \
+            all(map(nearly, a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and \
+            all(nearly(a[key], b[key]) for key in a)
+    try:
+        x, y = float(a), float(b)
+    except ValueError:
+        return a == b
+    return abs(x - y) <= 1e-7 * max(abs(x), abs(y)) or a == b
+
+
+def adds_up(answer):
+    """Whether the buckets of every histogram add up to its count."""
+    for element in answer["data"]["result"]:
+        points = element.get("histograms", [])
+        for _, h in points + [element["histogram"]] * ("histogram" in element):
+            total = sum(float(bucket[3]) for bucket in h.get("buckets", []))
+            if abs(total - float(h["count"])) > 1e-6 * abs(total):
+                return False
+    return True
+
+
 def results(query, instant, theirs, ours):
     if "mad_over_time" in query:
         return "mad_over_time() of NaN is NaN since 3.7"
@@ -82,6 +113,14 @@ def results(query, instant, theirs, ours):
     if re.search("topk|bottomk|limitk", query) and \
             (not instant or re.search(r"\[[^]]*:", query)):
         return "which of equal elements topk keeps in a range query is chance"
+    if re.search(r"\b(rate|increase)\(", query) and NATIVE.search(query):
+        return "rate() and increase() of histograms end at zero since 3.6"
+    if theirs["data"]["resultType"] != "scalar" and \
+            NATIVE.search(query) and adds_up(ours) and not adds_up(theirs):
+        return "3.5 writes into buckets that it shares: they miss its count"
+    if re.search("stdvar|stddev|delta|deriv| - ", query) and \
+            nearly(theirs["data"], ours["data"]):
+        return "a difference of nearly equal numbers magnifies the last digit"
     if re.search("minute|hour|day|month|year", query):
         return "calendar functions of numbers beyond 64 bits of seconds"
     return None
@@ -89,6 +128,11 @@ def results(query, instant, theirs, ours):
 
 def reason(query, instant, theirs, ours, what):
     """Why these two answers may differ; None: they may not."""
+    texts = [str(answer.get(kind, "")) for answer in (theirs, ours)
+             for kind in ("warnings", "infos")]
+    if any("incompatible custom buckets" in text or
+           "custom buckets were reconciled" in text for text in texts):
+        return RECONCILED
     if what in ("warnings", "infos"):
         return annotations(query, instant, theirs, ours, what)
     if what in ("status", "error"):
