@@ -38,20 +38,21 @@ def annotations(query, instant, theirs, ours, what):
     if x < y and all("quantile value should be" in t for t in y - x) and \
             re.search(r"\bquantile( by| without|\()", query):
         return "3.14 warns of quantile's parameter even if nothing is aggregated"
-    without_sort = {t for t in y if not t.startswith(SORT)}
-    digits = [{DIGITS.sub(r"\1", t) for t in s} for s in (x, y)]
     if x == y:
         if any(LE.search(t) for t in a):
             return "3.5 names the metric where `le` is wrong, even if as \"\""
         return "3.14 tells where monotonicity was repaired"
-    if x == without_sort and (not instant or "[" in query):
-        return "3.14 warns of sort() in range queries"
-    if {PLACE.sub("", t) for t in x} == {PLACE.sub("", t) for t in y}:
-        return "what 3.5 says in two texts, or elsewhere first, is one text"
+    if not instant or "[" in query:
+        y = {t for t in y if not t.startswith(SORT)}
+        if x == y:
+            return "3.14 warns of sort() in range queries"
     if x < y and all("conflicting counter resets" in t for t in y - x):
         return "3.14 warns when a sum meets conflicting counter resets"
-    if digits[0] == digits[1]:
+    x, y = ({DIGITS.sub(r"\1", t) for t in s} for s in (x, y))
+    if x == y:
         return "the last digits of a number within a warning"
+    if {PLACE.sub("", t) for t in x} == {PLACE.sub("", t) for t in y}:
+        return "what 3.5 says in two texts, or elsewhere first, is one text"
     return None
 
 
