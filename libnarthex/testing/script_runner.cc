@@ -252,12 +252,25 @@ class Runner {
   };
 
   void AddVariants() {
+    const std::string tiles =
+        StrCat("tiles of ", options_.tile_steps, " steps");
+    promql::EngineOptions options = options_.engine;
+    options.tile_steps = options_.tile_steps;
+    if (options.tile_steps != 0) AddVariant(tiles, options);
     if (options_.threads <= 1) return;
     pool_.emplace(options_.threads);
-    promql::EngineOptions options = options_.engine;
     options.executor = &*pool_;
-    variants_.push_back({StrCat(options_.threads, " threads"),
-                         std::make_unique<promql::Engine>(options)});
+    const std::string threads = StrCat(options_.threads, " threads");
+    if (options.tile_steps != 0) {
+      AddVariant(StrCat(threads, " and ", tiles), options);
+    }
+    options.tile_steps = options_.engine.tile_steps;
+    AddVariant(threads, options);
+  }
+
+  void AddVariant(std::string name, const promql::EngineOptions& options) {
+    variants_.push_back(
+        {std::move(name), std::make_unique<promql::Engine>(options)});
   }
 
   const ScriptOptions& options_;

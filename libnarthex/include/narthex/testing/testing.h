@@ -74,6 +74,9 @@ struct ScriptOptions {
   // Every query is answered with this many threads as well; values, annotations
   // and errors must be the same, to the last bit.  1: once is enough.
   int threads = 4;
+  // Likewise in tiles of so many steps, with one thread and with `threads`.  0:
+  // not so.
+  size_t tile_steps = 7;
   // As Prometheus does: an instant query is also asked as the middle of a range
   // query, and at other times with its time pinned by `@`.
   bool vary_instants = true;
