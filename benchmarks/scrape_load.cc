@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -109,7 +110,13 @@ absl::StatusOr<bool> RunLoad(const LoadFlags& flags) {
 
   const double cpu = ProcessCpuSeconds(), stub_cpu = stub.CpuSeconds();
   const double begin = WallSeconds();
-  std::this_thread::sleep_for(std::chrono::seconds(flags.seconds));
+  std::set<std::string> errors;
+  for (int s = 0; s < flags.seconds; ++s) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    for (const scrape::TargetStatus& target : nx->Targets()) {
+      if (!target.last_error.empty()) errors.insert(target.last_error);
+    }
+  }
   const double wall = WallSeconds() - begin;
   const double used = ProcessCpuSeconds() - cpu;
   const double stub_used = stub.CpuSeconds() - stub_cpu;
@@ -142,6 +149,7 @@ absl::StatusOr<bool> RunLoad(const LoadFlags& flags) {
   Emit("LOAD", which, "scrapes that failed", scrapes - good, "1");
   Emit("LOAD", which, "slowest scrape", slowest, "s");
   Emit("LOAD", which, "resident memory", ReadMemoryUse().resident, "B");
+  for (const std::string& error : errors) std::cerr << error << "\n";
   NARTHEX_RETURN_IF_ERROR(nx->Close());
   return scrapes == good && scrapes / flags.seconds > 0.98 * wanted;
 }
