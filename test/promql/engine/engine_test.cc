@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include <string>
 
@@ -256,6 +257,16 @@ TEST_CASE("only a bare selector has its samples' times", "[promql][engine]") {
   lab.Load(Minutes(1), {"m 1x10"});
   CHECK(lab.At("timestamp((m))", Seconds(630)) == "{} => 600 @[630000]");
   CHECK(lab.At("timestamp(+m)", Seconds(630)) == "{} => 630 @[630000]");
+}
+
+TEST_CASE("powers are the C library's, a last digit from Go's",
+          "[promql][engine]") {
+  Lab lab;
+  auto power = lab.TryAt("2 ^ 1.5", Minutes(0));
+  REQUIRE(power.ok());
+  const double ours = std::get<ScalarValue>(power->value).v;
+  const double theirs = 2.82842712474619;  // of Prometheus 3.5
+  CHECK(std::abs(ours - theirs) < 1e-15 * theirs);
 }
 
 }  // namespace
