@@ -136,9 +136,12 @@ int Analyze(const AnalyzeFlags& flags) {
     Print("\nCompaction analysis:\n\n");
     PrintSpread("samples per float chunk", chunks.samples, chunks.chunks);
     PrintSpread("bytes per float chunk", chunks.bytes, chunks.chunks);
-    PrintSpread("samples per histogram chunk", {}, chunks.chunks);
-    PrintSpread("bytes per histogram chunk", {}, chunks.chunks);
-    PrintSpread("buckets per histogram chunk", {}, chunks.chunks);
+    PrintSpread("samples per histogram chunk", chunks.histogram_samples,
+                chunks.chunks);
+    PrintSpread("bytes per histogram chunk", chunks.histogram_bytes,
+                chunks.chunks);
+    PrintSpread("buckets per histogram chunk", chunks.histogram_buckets,
+                chunks.chunks);
   }
   return kSuccess;
 }

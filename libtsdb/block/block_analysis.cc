@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "libtsdb/block/block_dir.h"
+#include "libtsdb/chunk/histogram_reader.h"
 #include "libtsdb/chunk/segment.h"
 #include "libtsdb/index/index_reader.h"
 #include "libtsdb/index/select.h"
@@ -89,6 +90,23 @@ class Analysis {
       ++spread.histogram_chunks;
       spread.histogram_samples.push_back(samples);
       spread.histogram_bytes.push_back(bytes);
+      uint32_t buckets = 0;
+      NARTHEX_RETURN_IF_ERROR(VisitHistograms(
+          chunk.encoding, chunk.bytes, {}, [&](const HistogramSample& sample) {
+            const auto count = [&](const auto& positive, const auto& negative) {
+              buckets +=
+                  static_cast<uint32_t>(positive.size() + negative.size());
+            };
+            if (sample.integer != nullptr) {
+              count(sample.integer->positive_deltas,
+                    sample.integer->negative_deltas);
+            } else {
+              count(sample.floating->positive_buckets,
+                    sample.floating->negative_buckets);
+            }
+            return absl::OkStatus();
+          }));
+      spread.histogram_buckets.push_back(buckets);
     } else {
       spread.samples.push_back(samples);
       spread.bytes.push_back(bytes);

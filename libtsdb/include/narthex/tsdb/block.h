@@ -91,6 +91,7 @@ struct BlockAnalysis {
     std::vector<uint32_t> bytes = {};
     std::vector<uint32_t> histogram_samples = {};  // of every histogram chunk
     std::vector<uint32_t> histogram_bytes = {};
+    std::vector<uint32_t> histogram_buckets = {};  // of all its samples
     uint64_t chunks = 0;  // of both kinds
     uint64_t histogram_chunks = 0;
   };
