@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::Open(Options options) {
     scrape.metrics = options.metrics;
     scrape.external_labels = options.external_labels;
     if (!scrape.yaml) scrape.yaml = DecodeTargetYaml;
+    if (!scrape.kubeconfig) scrape.kubeconfig = DecodeKubeconfig;
     if (scrape.user_agent.empty()) {
       scrape.user_agent = StrCat("narthex/", GetBuildInfo().version);
     }

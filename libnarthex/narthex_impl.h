@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -27,6 +28,7 @@ struct Narthex::Impl {
 
   // One reconfiguration at a time; not held while anything else is done.
   absl::Mutex reload_mu;
+  std::vector<scrape::Job> sources ABSL_GUARDED_BY(reload_mu);  // AddSource
 
   mutable absl::Mutex mu;
   Config config ABSL_GUARDED_BY(mu);

@@ -1,6 +1,7 @@
 // Configurations come and go: read completely and checked before anything is
 // touched, then taken over by the scraper all at once.
 
+#include <algorithm>
 #include <utility>
 
 #include "libnarthex/narthex_impl.h"
@@ -41,7 +42,9 @@ absl::Status Narthex::SetJobs(std::vector<scrape::Job> jobs) {
     if (jobs.empty()) return absl::OkStatus();
     return FailedPrecondition("this Narthex is read-only: it can't scrape");
   }
-  NARTHEX_RETURN_IF_ERROR(impl_->scraper->SetJobs(jobs));
+  std::vector<scrape::Job> all = jobs;
+  all.insert(all.end(), impl_->sources.begin(), impl_->sources.end());
+  NARTHEX_RETURN_IF_ERROR(impl_->scraper->SetJobs(std::move(all)));
   absl::MutexLock lock(&impl_->mu);
   impl_->config.jobs = std::move(jobs);
   return absl::OkStatus();
@@ -56,6 +59,32 @@ absl::Status Narthex::SetStorage(const StorageConfig& storage) {
       storage.retention.value_or(base.retention),
       storage.retention_bytes.value_or(base.retention_bytes));
   return impl_->db->SetOutOfOrderTimeWindow(storage.out_of_order_time_window);
+}
+
+absl::Status Narthex::AddSource(std::string_view job,
+                                std::shared_ptr<scrape::Source> source,
+                                Duration interval) {
+  absl::MutexLock one_at_a_time(&impl_->reload_mu);
+  if (impl_->scraper == nullptr) {
+    return FailedPrecondition("this Narthex is read-only: it can't scrape");
+  }
+  if (source == nullptr) return InvalidArgument("the source is null");
+  scrape::Job made;
+  made.name = std::string(job);
+  made.interval = interval;
+  made.timeout = std::min(made.timeout, interval);
+  made.source = std::move(source);
+  std::vector<scrape::Job> all = config().jobs;
+  all.insert(all.end(), impl_->sources.begin(), impl_->sources.end());
+  for (const scrape::Job& other : all) {
+    if (other.name == job) {
+      return AlreadyExists(StrCat("there is a job ", GoQuote(job)));
+    }
+  }
+  all.push_back(made);
+  NARTHEX_RETURN_IF_ERROR(impl_->scraper->SetJobs(std::move(all)));
+  impl_->sources.push_back(std::move(made));
+  return absl::OkStatus();
 }
 
 absl::Status Narthex::Reload(const std::string& yaml_path) {

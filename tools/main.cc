@@ -22,6 +22,7 @@ struct Verb {
 const std::vector<Verb> kVerbs = {
     {nullptr, AddServe},
     {nullptr, AddQuery},
+    {nullptr, AddScrape},
     {"tsdb", AddTsdbList},
     {"tsdb", AddTsdbAnalyze},
     {"tsdb", AddTsdbDump},
@@ -29,6 +30,9 @@ const std::vector<Verb> kVerbs = {
     {"tsdb", AddTsdbCreateBlocksFrom},
     {"tsdb", AddTsdbVerify},
     {"check", AddCheckMetrics},
+    {"check", AddCheckServiceDiscovery},
+    {"push", AddPushMetrics},
+    {"convert", AddConvertOperator},
     {"test", AddTestPromql},
     {"promql", AddPromqlFormat},
     {"promql", AddPromqlParse},
@@ -41,6 +45,8 @@ struct Group {
 constexpr Group kGroups[] = {
     {"tsdb", "Look into a data directory"},
     {"check", "Check files and pages"},
+    {"push", "Push to a server"},
+    {"convert", "Turn one configuration into another"},
     {"test", "Run tests written in files"},
     {"promql", "Work on PromQL expressions"},
 };

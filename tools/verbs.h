@@ -14,6 +14,9 @@ namespace narthex::tools {
 
 void AddServe(CLI::App& parent, int& exit_code);
 void AddQuery(CLI::App& parent, int& exit_code);
+void AddScrape(CLI::App& parent, int& exit_code);
+void AddPushMetrics(CLI::App& parent, int& exit_code);
+void AddConvertOperator(CLI::App& parent, int& exit_code);
 
 void AddTsdbList(CLI::App& parent, int& exit_code);
 void AddTsdbAnalyze(CLI::App& parent, int& exit_code);
@@ -23,6 +26,7 @@ void AddTsdbCreateBlocksFrom(CLI::App& parent, int& exit_code);
 void AddTsdbVerify(CLI::App& parent, int& exit_code);
 
 void AddCheckMetrics(CLI::App& parent, int& exit_code);
+void AddCheckServiceDiscovery(CLI::App& parent, int& exit_code);
 void AddTestPromql(CLI::App& parent, int& exit_code);
 void AddPromqlFormat(CLI::App& parent, int& exit_code);
 void AddPromqlParse(CLI::App& parent, int& exit_code);

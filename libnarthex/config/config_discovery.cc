@@ -1,5 +1,5 @@
-// Whom to scrape: static_configs, file_sd_configs, and the YAML files that the
-// latter name.
+// Whom to scrape: static_configs and the ways of discovery; the YAML files that
+// file_sd_configs name.
 
 #include "libnarthex/config/config_parts.h"
 
@@ -22,6 +22,8 @@ absl::StatusOr<scrape::TargetGroup> ReadTargetGroup(const YamlNode& node,
   return group;
 }
 
+namespace {
+
 absl::StatusOr<scrape::FileDiscovery> ReadFileDiscovery(const YamlNode& node,
                                                         std::string_view file) {
   scrape::FileDiscovery out;
@@ -39,6 +41,131 @@ absl::StatusOr<scrape::FileDiscovery> ReadFileDiscovery(const YamlNode& node,
   }
   NARTHEX_RETURN_IF_ERROR(map.Finish());
   return out;
+}
+
+absl::StatusOr<scrape::HttpDiscovery> ReadHttpDiscovery(const YamlNode& node,
+                                                        std::string_view file) {
+  scrape::HttpDiscovery out;
+  MapReader map(node, file, "http_sd_configs entry");
+  map.Read("url", out.url);
+  map.Read("refresh_interval", out.refresh_interval);
+  ReadHttpOptions(map, file, out.http);
+  NARTHEX_RETURN_IF_ERROR(map.Finish());
+  const absl::Status valid = scrape::ValidateHttpDiscovery(out);
+  if (!valid.ok()) return ErrorAt(file, node, Message(valid));
+  return out;
+}
+
+absl::StatusOr<scrape::DnsDiscovery> ReadDnsDiscovery(const YamlNode& node,
+                                                      std::string_view file) {
+  scrape::DnsDiscovery out;
+  size_t port = 0;
+  MapReader map(node, file, "dns_sd_configs entry");
+  map.Read("names", out.names);
+  map.Read("refresh_interval", out.refresh_interval);
+  map.ReadText("type", [&](const std::string& text) -> absl::Status {
+    NARTHEX_ASSIGN_OR_RETURN(out.type, scrape::ParseDnsType(text));
+    return absl::OkStatus();
+  });
+  map.Read("port", port);
+  if (port > 65535) map.Fail("port must be at most 65535");
+  out.port = static_cast<int>(port);
+  NARTHEX_RETURN_IF_ERROR(map.Finish());
+  const absl::Status valid = scrape::ValidateDnsDiscovery(out);
+  if (!valid.ok()) return ErrorAt(file, node, Message(valid));
+  return out;
+}
+
+void ReadRole(MapReader& map, scrape::KubernetesRole& out) {
+  map.ReadText("role", [&](const std::string& text) -> absl::Status {
+    NARTHEX_ASSIGN_OR_RETURN(out, scrape::ParseKubernetesRole(text));
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<scrape::KubernetesSelector> ReadSelector(const YamlNode& node,
+                                                        std::string_view file) {
+  scrape::KubernetesSelector out;
+  MapReader map(node, file, "selectors entry");
+  ReadRole(map, out.role);
+  if (!map.Has("role")) map.Fail("role missing");
+  map.Read("label", out.label);
+  map.Read("field", out.field);
+  NARTHEX_RETURN_IF_ERROR(map.Finish());
+  return out;
+}
+
+absl::StatusOr<scrape::KubernetesDiscovery> ReadKubernetesDiscovery(
+    const YamlNode& node, std::string_view file) {
+  scrape::KubernetesDiscovery out;
+  MapReader map(node, file, "kubernetes_sd_configs entry");
+  ReadRole(map, out.role);
+  if (!map.Has("role")) {
+    map.Fail(
+        "role missing (one of: pod, service, endpoints, endpointslice, node, "
+        "ingress)");
+  }
+  map.Read("api_server", out.api_server);
+  map.Read("kubeconfig_file", out.kubeconfig_file);
+  out.kubeconfig_file = FromFolderOf(file, out.kubeconfig_file);
+  ReadHttpOptions(map, file, out.http);
+  map.Read("namespaces", [&](const YamlNode& namespaces) -> absl::Status {
+    MapReader inner(namespaces, file, "namespaces");
+    inner.Read("own_namespace", out.own_namespace);
+    inner.Read("names", out.namespaces);
+    return inner.Finish();
+  });
+  map.ReadEach("selectors", [&](const YamlNode& item) -> absl::Status {
+    NARTHEX_ASSIGN_OR_RETURN(scrape::KubernetesSelector selector,
+                             ReadSelector(item, file));
+    out.selectors.push_back(std::move(selector));
+    return absl::OkStatus();
+  });
+  map.Read("attach_metadata", [&](const YamlNode& attach) -> absl::Status {
+    MapReader inner(attach, file, "attach_metadata");
+    inner.Read("node", out.attach_node);
+    inner.Read("namespace", out.attach_namespace);
+    for (const char* key : {"deployment", "job", "cronjob"}) {
+      bool wanted = false;
+      inner.Read(key, wanted);
+      if (wanted) {
+        inner.Fail(StrCat("\"", key, "\" is not supported by narthex yet"));
+      }
+    }
+    return inner.Finish();
+  });
+  NARTHEX_RETURN_IF_ERROR(map.Finish());
+  const absl::Status valid = scrape::ValidateKubernetesDiscovery(out);
+  if (!valid.ok()) return ErrorAt(file, node, Message(valid));
+  return out;
+}
+
+// A list whose items `read` makes.
+template <typename Item>
+void ReadList(MapReader& map, std::string_view key, std::string_view file,
+              absl::StatusOr<Item> (*read)(const YamlNode&, std::string_view),
+              std::vector<Item>& out) {
+  map.ReadEach(key, [&](const YamlNode& node) -> absl::Status {
+    NARTHEX_ASSIGN_OR_RETURN(Item item, read(node, file));
+    out.push_back(std::move(item));
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace
+
+void ReadDiscovery(MapReader& map, std::string_view file, scrape::Job& job) {
+  ReadList(map, "static_configs", file, &ReadTargetGroup, job.static_groups);
+  for (size_t i = 0; i < job.static_groups.size(); ++i) {
+    job.static_groups[i].source = std::to_string(i);
+  }
+  ReadList(map, "file_sd_configs", file, &ReadFileDiscovery,
+           job.file_discovery);
+  ReadList(map, "http_sd_configs", file, &ReadHttpDiscovery,
+           job.http_discovery);
+  ReadList(map, "dns_sd_configs", file, &ReadDnsDiscovery, job.dns_discovery);
+  ReadList(map, "kubernetes_sd_configs", file, &ReadKubernetesDiscovery,
+           job.kubernetes_discovery);
 }
 
 }  // namespace narthex::config

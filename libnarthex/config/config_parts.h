@@ -37,8 +37,8 @@ void ReadHttpOptions(MapReader& map, std::string_view file,
 // config_discovery.cc
 absl::StatusOr<scrape::TargetGroup> ReadTargetGroup(const YamlNode& node,
                                                     std::string_view file);
-absl::StatusOr<scrape::FileDiscovery> ReadFileDiscovery(const YamlNode& node,
-                                                        std::string_view file);
+// Every `*_sd_configs` of a scrape config, and its static_configs.
+void ReadDiscovery(MapReader& map, std::string_view file, scrape::Job& job);
 
 // A map of label names to values, checked.
 absl::StatusOr<Labels> ReadLabels(const YamlNode& node, std::string_view file);

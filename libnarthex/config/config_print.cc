@@ -310,6 +310,63 @@ void WriteRelabel(YamlText& out, std::string_view key,
   out.Close();
 }
 
+void WriteHttpDiscovery(YamlText& out, const scrape::HttpDiscovery& sd) {
+  out.Item();
+  WriteHttp(out, sd.http);
+  out.Span("refresh_interval", sd.refresh_interval);
+  out.Text("url", sd.url);
+}
+
+void WriteDnsDiscovery(YamlText& out, const scrape::DnsDiscovery& sd) {
+  out.Item();
+  out.List("names", sd.names);
+  out.Span("refresh_interval", sd.refresh_interval);
+  out.Text("type", scrape::DnsTypeName(sd.type));
+  out.Raw("port", std::to_string(sd.port));
+}
+
+void WriteKubernetesDiscovery(YamlText& out,
+                              const scrape::KubernetesDiscovery& sd) {
+  out.Item();
+  out.TextIf("api_server", sd.api_server);
+  out.Text("role", scrape::KubernetesRoleName(sd.role));
+  out.Raw("kubeconfig_file", Quoted(sd.kubeconfig_file));
+  WriteHttp(out, sd.http);
+  if (sd.own_namespace || !sd.namespaces.empty()) {
+    out.Open("namespaces");
+    out.Flag("own_namespace", sd.own_namespace);
+    if (!sd.namespaces.empty()) out.List("names", sd.namespaces);
+    out.Close();
+  }
+  if (!sd.selectors.empty()) {
+    out.Open("selectors");
+    for (const scrape::KubernetesSelector& selector : sd.selectors) {
+      out.Item();
+      out.Text("role", scrape::KubernetesRoleName(selector.role));
+      out.TextIf("label", selector.label);
+      out.TextIf("field", selector.field);
+    }
+    out.Close();
+  }
+  if (sd.attach_node || sd.attach_namespace) {
+    out.Open("attach_metadata");
+    out.Flag("node", sd.attach_node);
+    out.Flag("namespace", sd.attach_namespace);
+    out.Close();
+  }
+}
+
+// `key:` and what `write` makes of each item.
+template <typename Item>
+void WriteEach(YamlText& out, std::string_view key,
+               const std::vector<Item>& items,
+               void (*write)(YamlText&, const Item&)) {
+  if (items.empty()) return;
+  out.Open(key);
+  for (const Item& item : items) write(out, item);
+  out.Close();
+}
+
 void WriteJob(YamlText& out, const scrape::Job& job) {
   out.Item();
   out.Text("job_name", job.name);
@@ -369,6 +426,10 @@ void WriteJob(YamlText& out, const scrape::Job& job) {
     }
     out.Close();
   }
+  WriteEach(out, "http_sd_configs", job.http_discovery, &WriteHttpDiscovery);
+  WriteEach(out, "dns_sd_configs", job.dns_discovery, &WriteDnsDiscovery);
+  WriteEach(out, "kubernetes_sd_configs", job.kubernetes_discovery,
+            &WriteKubernetesDiscovery);
 }
 
 }  // namespace
@@ -390,11 +451,7 @@ std::string FormatConfig(const Config& config) {
   }
   WriteCommon(out, global);
   out.Close();
-  if (!config.jobs.empty()) {
-    out.Open("scrape_configs");
-    for (const scrape::Job& job : config.jobs) WriteJob(out, job);
-    out.Close();
-  }
+  WriteEach(out, "scrape_configs", config.jobs, &WriteJob);
   const StorageConfig& storage = config.storage;
   const bool sized =
       storage.retention.has_value() || storage.retention_bytes.has_value();
@@ -424,6 +481,12 @@ std::string FormatConfig(const Config& config) {
     }
     out.Close();
   }
+  return out.Take();
+}
+
+std::string FormatJobs(const std::vector<scrape::Job>& jobs) {
+  YamlText out;
+  WriteEach(out, "scrape_configs", jobs, &WriteJob);
   return out.Take();
 }
 

@@ -10,16 +10,15 @@ namespace {
 
 // Discovery that Prometheus has.
 constexpr std::string_view kRefused[] = {
-    "aws_sd_configs",          "azure_sd_configs",      "consul_sd_configs",
-    "digitalocean_sd_configs", "dns_sd_configs",        "docker_sd_configs",
-    "dockerswarm_sd_configs",  "ec2_sd_configs",        "eureka_sd_configs",
-    "gce_sd_configs",          "hetzner_sd_configs",    "http_sd_configs",
-    "ionos_sd_configs",        "kubernetes_sd_configs", "kuma_sd_configs",
-    "lightsail_sd_configs",    "linode_sd_configs",     "marathon_sd_configs",
-    "nerve_sd_configs",        "nomad_sd_configs",      "openstack_sd_configs",
-    "ovhcloud_sd_configs",     "outscale_sd_configs",   "puppetdb_sd_configs",
-    "scaleway_sd_configs",     "serverset_sd_configs",  "stackit_sd_configs",
-    "triton_sd_configs",       "uyuni_sd_configs",      "vultr_sd_configs"};
+    "aws_sd_configs",          "azure_sd_configs",     "consul_sd_configs",
+    "digitalocean_sd_configs", "docker_sd_configs",    "dockerswarm_sd_configs",
+    "ec2_sd_configs",          "eureka_sd_configs",    "gce_sd_configs",
+    "hetzner_sd_configs",      "ionos_sd_configs",     "kuma_sd_configs",
+    "lightsail_sd_configs",    "linode_sd_configs",    "marathon_sd_configs",
+    "nerve_sd_configs",        "nomad_sd_configs",     "openstack_sd_configs",
+    "ovhcloud_sd_configs",     "outscale_sd_configs",  "puppetdb_sd_configs",
+    "scaleway_sd_configs",     "serverset_sd_configs", "stackit_sd_configs",
+    "triton_sd_configs",       "uyuni_sd_configs",     "vultr_sd_configs"};
 
 absl::Status ReadParams(const YamlNode& node, std::string_view file,
                         std::map<std::string, std::vector<std::string>>& out) {
@@ -186,19 +185,7 @@ absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
   ReadRelabelRules(map, "metric_relabel_configs", file, job.name_validation,
                    job.metric_relabel);
 
-  map.ReadEach("static_configs", [&](const YamlNode& group) -> absl::Status {
-    NARTHEX_ASSIGN_OR_RETURN(scrape::TargetGroup read,
-                             ReadTargetGroup(group, file));
-    read.source = StrCat(job.static_groups.size());
-    job.static_groups.push_back(std::move(read));
-    return absl::OkStatus();
-  });
-  map.ReadEach("file_sd_configs", [&](const YamlNode& sd) -> absl::Status {
-    NARTHEX_ASSIGN_OR_RETURN(scrape::FileDiscovery read,
-                             ReadFileDiscovery(sd, file));
-    job.file_discovery.push_back(std::move(read));
-    return absl::OkStatus();
-  });
+  ReadDiscovery(map, file, job);
   map.Refuse(kRefused);
   NARTHEX_RETURN_IF_ERROR(map.Finish());
   const absl::Status valid = scrape::ValidateJob(job);

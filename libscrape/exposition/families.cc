@@ -104,6 +104,7 @@ class FamilyReader {
           StrCat("second HELP line for metric name ", GoQuote(family.name)));
     }
     family.has_help = true;
+    family.empty_help = parser_.text().empty();
     return absl::OkStatus();
   }
 

@@ -28,6 +28,7 @@ struct PageFamily {
   MetricType type = MetricType::kUnknown;
   bool has_type = false;
   bool has_help = false;
+  bool empty_help = false;               // there, but without a text
   std::vector<PageMetric> metrics = {};  // in the page's order
 };
 

@@ -34,8 +34,6 @@ constexpr std::string_view kPrefixes[] = {
 constexpr std::string_view kAbbreviations[] = {"s",  "ms", "us", "ns", "sec",
                                                "b",  "kb", "mb", "gb", "tb",
                                                "pb", "m",  "h",  "d"};
-constexpr std::string_view kTypeNames[] = {"counter", "gauge", "summary",
-                                           "histogram", "gauge_histogram"};
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -92,7 +90,7 @@ class FamilyLinter {
         problems_(problems) {}
 
   void Check() {
-    if (!family_.has_help) Add("no help text");
+    if (!family_.has_help || family_.empty_help) Add("no help text");
     CheckUnits();
     CheckSuffixes();
     CheckWords();
@@ -144,10 +142,10 @@ class FamilyLinter {
 
   void CheckWords() {
     const std::string lower = Lower(name_);
-    for (std::string_view type : kTypeNames) {
-      if (HasWord(lower, type)) {
-        Add(StrCat("metric name should not include type '", type, "'"));
-      }
+    // Its own type; another's may be what it is about.
+    const std::string_view type = MetricTypeName(family_.type);
+    if (family_.type != MetricType::kUnknown && HasWord(lower, type)) {
+      Add(StrCat("metric name should not include type '", type, "'"));
     }
     if (name_.find(':') != std::string_view::npos) {
       Add("metric names should not contain ':'");

@@ -289,6 +289,10 @@ size_t CurlExchange::TakeHeader(std::string_view line) {
 }
 
 size_t CurlExchange::TakeBody(std::string_view bytes) {
+  if (request_.on_body && response_.status == 200) {
+    request_.on_body(bytes);
+    return bytes.size();
+  }
   received_ += bytes.size();
   const bool over =
       (request_.body_limit != 0 && received_ >= request_.body_limit) ||

@@ -85,6 +85,7 @@ ScrapeContext::ScrapeContext(Appendable& storage, ScraperOptions options)
       own_registry_(options_.metrics == nullptr
                         ? std::make_unique<MetricRegistry>()
                         : nullptr),
+      own_dns_(options_.dns == nullptr ? NewAresResolver() : nullptr),
       registry_(options_.metrics != nullptr ? *options_.metrics
                                             : *own_registry_),
       counters_(registry_),

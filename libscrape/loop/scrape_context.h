@@ -18,6 +18,7 @@
 #include "libscrape/loop/scrape_append.h"
 #include "narthex/base/metrics.h"
 #include "narthex/model/appender.h"
+#include "narthex/scrape/dns.h"
 #include "narthex/scrape/scraper.h"
 
 namespace narthex::scrape {
@@ -48,6 +49,9 @@ class ScrapeContext {
   Clock& clock() const { return *options_.clock; }
   Executor& executor() const { return *options_.executor; }
   HttpClient& http() const { return *options_.http; }
+  DnsResolver& dns() const {
+    return options_.dns != nullptr ? *options_.dns : *own_dns_;
+  }
   Logger* logger() const { return options_.logger; }
   Appendable& storage() const { return storage_; }
   ScrapeCounters& counters() { return counters_; }
@@ -83,6 +87,7 @@ class ScrapeContext {
   Appendable& storage_;
   const ScraperOptions options_;
   const std::unique_ptr<MetricRegistry> own_registry_;  // if none is lent
+  const std::unique_ptr<DnsResolver> own_dns_;          // likewise
   MetricRegistry& registry_;
   ScrapeCounters counters_;
   const uint64_t offset_seed_;

@@ -12,6 +12,20 @@ namespace {
 // A tick that comes late by no more than this is stored at the time it was due.
 constexpr Duration kTolerance = Milliseconds(2);
 
+// A page from within, as if it had come over the network.
+absl::StatusOr<HttpResponse> AskSource(Source& source, std::string_view accept,
+                                       uint64_t body_limit) {
+  NARTHEX_ASSIGN_OR_RETURN(SourcePage page, source.Read(accept));
+  if (body_limit != 0 && page.body.size() >= body_limit) {
+    return ResourceExhausted("body size limit exceeded");
+  }
+  HttpResponse response;
+  response.status = 200;
+  response.content_type = std::move(page.content_type);
+  response.body = std::move(page.body);
+  return response;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const JobSettings>> JobSettings::Make(Job job) {
@@ -130,6 +144,10 @@ void ScrapeLoop::Tick() {
 
 void ScrapeLoop::Ask(Scrape& scrape) {
   const Job& job = scrape.settings->job;
+  if (job.source != nullptr) {
+    return Answer(AskSource(*job.source, scrape.settings->accept,
+                            job.body_size_limit));
+  }
   const std::string& agent = context_->options().user_agent;
   HttpRequest request;
   request.url = target_.url;

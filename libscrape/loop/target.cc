@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "libscrape/loop/job_discovery.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels_builder.h"
 #include "narthex/scrape/http.h"
@@ -176,15 +177,21 @@ uint64_t Target::Hash() const {
   return Fnv1a(hash, url);
 }
 
+Labels DiscoveredLabels(const Job& job, const Labels& target_labels,
+                        const Labels& group_labels) {
+  LabelsBuilder labels(group_labels);
+  for (const Label& label : target_labels) labels.Set(label.name, label.value);
+  AddDefaults(job, labels);
+  return labels.Build();
+}
+
 absl::StatusOr<TargetOutcome> MakeTarget(const Job& job, const Relabeler& rules,
                                          const Labels& target_labels,
                                          const Labels& group_labels) {
   TargetOutcome outcome;
   Target& target = outcome.target;
-  LabelsBuilder labels(group_labels);
-  for (const Label& label : target_labels) labels.Set(label.name, label.value);
-  AddDefaults(job, labels);
-  target.discovered = labels.Build();
+  target.discovered = DiscoveredLabels(job, target_labels, group_labels);
+  LabelsBuilder labels(target.discovered);
 
   outcome.dropped = !rules.Process(labels);
   if (outcome.dropped) return outcome;
@@ -293,25 +300,8 @@ absl::Status ValidateJob(const Job& job) {
     return refuse(
         "utf8 metric names requested but validation scheme is not set to UTF8");
   }
-  for (const TargetGroup& group : job.static_groups) {
-    for (const Labels& target : group.targets) {
-      const std::string_view address = target.Get(kAddressLabel);
-      if (address.find('/') != std::string_view::npos) {
-        return refuse(StrCat(GoQuote(address), " is not a valid hostname"));
-      }
-    }
-  }
-  for (const FileDiscovery& files : job.file_discovery) {
-    if (files.files.empty()) {
-      return refuse(
-          "file service discovery config must contain at least one path name");
-    }
-    for (const std::string& path : files.files) {
-      NARTHEX_RETURN_IF_ERROR(ValidateDiscoveryPath(path));
-    }
-    if (files.refresh_interval.ms <= 0) {
-      return refuse("refresh interval must be above 0");
-    }
+  if (const absl::Status status = ValidateDiscovery(job); !status.ok()) {
+    return refuse(Message(status));
   }
   NARTHEX_RETURN_IF_ERROR(ValidateHttpOptions(job.http));
   NARTHEX_RETURN_IF_ERROR(

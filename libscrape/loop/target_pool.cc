@@ -6,16 +6,6 @@
 #include "narthex/base/status.h"
 
 namespace narthex::scrape {
-namespace {
-
-std::vector<TargetGroup> StaticGroups(const Job& job) {
-  std::vector<TargetGroup> groups = job.static_groups;
-  if (!job.targets.empty()) groups.push_back(MakeTargetGroup(job.targets));
-  return groups;
-}
-
-}  // namespace
-
 TargetPool::TargetPool(std::shared_ptr<ScrapeContext> context,
                        std::shared_ptr<const JobSettings> settings)
     : context_(std::move(context)),
@@ -29,34 +19,20 @@ TargetPool::~TargetPool() { Stop(ScrapeLoop::Ending::kSilent); }
 
 void TargetPool::Start() { StartSources(settings()->job); }
 
-TargetPool::Source* TargetPool::FindSource(
-    const FileDiscovery& files, const std::vector<TargetGroup>& static_groups) {
-  const auto found =
-      std::find_if(sources_.begin(), sources_.end(), [&](const Source& source) {
-        return source.discoverer != nullptr && source.files == files &&
-               source.static_groups == static_groups;
-      });
-  return found != sources_.end() ? &*found : nullptr;
-}
-
 void TargetPool::StartSources(const Job& job) {
   // Those that the job still names stay; the others stop, and their groups go.
   std::vector<Source> wanted;
-  const auto want = [&](FileDiscovery files, std::vector<TargetGroup> groups) {
-    Source source;
-    if (Source* old = FindSource(files, groups); old != nullptr) {
-      source = std::move(*old);
+  for (DiscoveryConfig& config : DiscoveryConfigs(job)) {
+    const auto old = std::find_if(
+        sources_.begin(), sources_.end(), [&](const Source& source) {
+          return source.discoverer != nullptr && source.config == config;
+        });
+    if (old != sources_.end()) {
+      wanted.push_back(std::move(*old));
     } else {
-      source.files = std::move(files);
-      source.static_groups = std::move(groups);
-      source.number = ++last_source_;
+      wanted.push_back({std::move(config), nullptr, ++last_source_});
     }
-    wanted.push_back(std::move(source));
-  };
-  if (auto groups = StaticGroups(job); !groups.empty()) {
-    want({}, std::move(groups));
   }
-  for (const FileDiscovery& files : job.file_discovery) want(files, {});
   sources_.swap(wanted);
   for (Source& old : wanted) {
     if (old.discoverer != nullptr) old.discoverer->Stop();
@@ -70,29 +46,43 @@ void TargetPool::StartSources(const Job& job) {
                           });
     });
   }
-  // What is known at once is there when this returns.
-  static InlineExecutor* const here = new InlineExecutor;
   for (Source& source : sources_) {
-    if (source.discoverer != nullptr) continue;
-    DiscoveryContext discovery;
-    discovery.clock = &context_->clock();
-    discovery.executor = &context_->executor();
-    discovery.env = context_->options().env;
-    discovery.logger = context_->logger();
-    discovery.yaml = context_->options().yaml;
-    if (source.files.files.empty()) {
-      discovery.executor = here;
-      source.discoverer = NewStaticDiscoverer(source.static_groups, discovery);
-    } else {
-      source.discoverer = NewFileDiscoverer(source.files, discovery);
-    }
-    source.discoverer->Start(
-        [this, number = source.number](std::vector<TargetGroup> groups) {
-          TakeGroups(number, std::move(groups));
-        });
+    if (source.discoverer == nullptr) StartSource(source);
   }
   absl::MutexLock lock(&mu_);
   Sync();
+}
+
+void TargetPool::StartSource(Source& source) {
+  const ScraperOptions& options = context_->options();
+  DiscoveryContext discovery;
+  discovery.clock = &context_->clock();
+  discovery.executor = &context_->executor();
+  discovery.env = options.env;
+  discovery.logger = context_->logger();
+  discovery.yaml = options.yaml;
+  discovery.http = &context_->http();
+  discovery.dns = &context_->dns();
+  discovery.kubeconfig = options.kubeconfig;
+  discovery.user_agent = options.user_agent;
+  // What is known at once is there when this returns.
+  static InlineExecutor* const here = new InlineExecutor;
+  if (std::holds_alternative<std::vector<TargetGroup>>(source.config)) {
+    discovery.executor = here;
+  }
+  auto made = NewDiscoverer(source.config, discovery);
+  if (!made.ok()) {
+    Log(context_->logger(), LogLevel::kError, "Cannot create service discovery",
+        {{"scrape_pool", settings()->job.name},
+         {"type", DiscoveryName(source.config)},
+         {"err", Message(made.status())}});
+    return;
+  }
+  source.discoverer = *std::move(made);
+  source.discoverer->Start(
+      [this, number = source.number](std::vector<TargetGroup> groups) {
+        TakeGroups(number, std::move(groups));
+      });
 }
 
 void TargetPool::TakeGroups(size_t source, std::vector<TargetGroup> groups) {

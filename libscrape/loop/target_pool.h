@@ -18,6 +18,7 @@
 #include "libscrape/loop/scrape_context.h"
 #include "libscrape/loop/scrape_loop.h"
 #include "narthex/scrape/discovery.h"
+#include "narthex/scrape/discovery_kinds.h"
 #include "narthex/scrape/target.h"
 
 namespace narthex::scrape {
@@ -43,17 +44,15 @@ class TargetPool {
   bool ended() const;
 
  private:
-  // What one Discoverer reported, by source.  `config` says which it is.
+  // One way in which the job finds targets.
   struct Source {
-    FileDiscovery files = {};  // empty: the static one
-    std::vector<TargetGroup> static_groups = {};
-    std::unique_ptr<Discoverer> discoverer = {};
+    DiscoveryConfig config = {};
+    std::unique_ptr<Discoverer> discoverer = {};  // null: it can't be had
     size_t number = 0;
   };
 
   void StartSources(const Job& job);
-  Source* FindSource(const FileDiscovery& files,
-                     const std::vector<TargetGroup>& static_groups);
+  void StartSource(Source& source);
   void TakeGroups(size_t source, std::vector<TargetGroup> groups);
   void Sync() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CheckTargetLimit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -74,9 +74,22 @@ absl::StatusOr<Config> LoadConfig(Env& env, const std::string& path);
 // YAML again, every default written out, secrets hidden: what
 // /api/v1/status/config shows.
 std::string FormatConfig(const Config& config);
+// Of it, `scrape_configs:` alone; "" if there are none.
+std::string FormatJobs(const std::vector<scrape::Job>& jobs);
+
+// What the Prometheus Operator makes of ServiceMonitors and PodMonitors: a job
+// for each endpoint, "serviceMonitor/<namespace>/<name>/<number>".  What refers
+// to Secrets is refused.  Several documents in one text are fine.
+absl::StatusOr<std::vector<scrape::Job>> ReadMonitors(std::string_view yaml,
+                                                      std::string_view file);
 
 // Reads file_sd's YAML files, for ScraperOptions::yaml.
 absl::StatusOr<std::vector<scrape::TargetGroup>> DecodeTargetYaml(
+    std::string_view bytes, std::string_view path);
+
+// Reads kubeconfig files, for ScraperOptions::kubeconfig.  Users that have to
+// run a program to log in are refused.
+absl::StatusOr<scrape::KubernetesAccess> DecodeKubeconfig(
     std::string_view bytes, std::string_view path);
 
 }  // namespace narthex

@@ -32,6 +32,7 @@
 #include "narthex/model/querier.h"
 #include "narthex/promql/engine.h"
 #include "narthex/scrape/scraper.h"
+#include "narthex/scrape/source.h"
 #include "narthex/tsdb/db.h"
 
 namespace narthex {
@@ -122,6 +123,12 @@ class Narthex {
 
   // Replaces the whole set; all of it, or none.
   absl::Status SetJobs(std::vector<scrape::Job> jobs);
+  // Scrapes metrics of this process itself, without a socket: a job beside those
+  // of SetJobs and of the configuration, which stays when they change.  Samples
+  // get `job` and `instance="in-process"`.  kAlreadyExists: the name is taken.
+  absl::Status AddSource(std::string_view job,
+                         std::shared_ptr<scrape::Source> source,
+                         Duration interval = Seconds(15));
   std::vector<scrape::TargetStatus> Targets() const;
 
   // --- Care ------------------------------------------------------------------

@@ -142,9 +142,9 @@ TEST_CASE("what does not work yet is refused, not ignored",
           "[narthex][config]") {
   CHECK(ErrorOf("rule_files: [a.yml]") ==
         "p.yml:1:1: \"rule_files\" is not supported by narthex yet");
-  CHECK(ErrorOf("scrape_configs:\n- job_name: k\n  kubernetes_sd_configs:\n"
+  CHECK(ErrorOf("scrape_configs:\n- job_name: k\n  consul_sd_configs:\n"
                 "  - role: pod\n") ==
-        "p.yml:3:3: \"kubernetes_sd_configs\" is not supported by narthex yet");
+        "p.yml:3:3: \"consul_sd_configs\" is not supported by narthex yet");
   CHECK(ParseConfig("rule_files: []", "p.yml").ok());
 }
 

@@ -75,13 +75,25 @@ struct FileDiscovery {
 // Prometheus's check of such a path.
 absl::Status ValidateDiscoveryPath(std::string_view path);
 
+class DnsResolver;
+class HttpClient;
+struct KubernetesAccess;
+
+// Reads a kubeconfig file; relative paths in it are meant from `path`'s folder.
+using KubeconfigDecoder = std::function<absl::StatusOr<KubernetesAccess>(
+    std::string_view bytes, std::string_view path)>;
+
 // What Discoverers borrow; all of it must outlive them.
 struct DiscoveryContext {
   Clock *clock = nullptr;
   Executor *executor = nullptr;
   Env *env = nullptr;
-  Logger *logger = nullptr;     // null: say nothing
-  TargetFileDecoder yaml = {};  // empty: YAML files are refused
+  Logger *logger = nullptr;           // null: say nothing
+  TargetFileDecoder yaml = {};        // empty: YAML files are refused
+  HttpClient *http = nullptr;         // of http and kubernetes
+  DnsResolver *dns = nullptr;         // of dns
+  KubeconfigDecoder kubeconfig = {};  // empty: such files are refused
+  std::string user_agent = {};        // empty: "narthex"
 };
 
 std::unique_ptr<Discoverer> NewStaticDiscoverer(

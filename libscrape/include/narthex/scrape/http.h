@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -112,6 +113,10 @@ struct HttpRequest {
   // Comes back as HttpResponse::body, emptied first: hand in the last one to
   // use its memory again.
   std::string buffer = {};
+  // If given, the body of an answer with status 200 goes here as it comes, on
+  // the client's thread, and not into HttpResponse::body; body_limit does not
+  // hold for it.  What is given must only hand over and return.
+  std::function<void(std::string_view bytes)> on_body = {};
 };
 
 struct HttpResponse {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,9 +15,11 @@
 #include "absl/status/status.h"
 #include "narthex/base/time.h"
 #include "narthex/scrape/discovery.h"
+#include "narthex/scrape/discovery_kinds.h"
 #include "narthex/scrape/exposition.h"
 #include "narthex/scrape/http.h"
 #include "narthex/scrape/relabel.h"
+#include "narthex/scrape/source.h"
 
 namespace narthex::scrape {
 
@@ -30,7 +33,14 @@ struct Job {
   std::vector<std::string> targets = {};
   std::vector<TargetGroup> static_groups = {};     // static_configs
   std::vector<FileDiscovery> file_discovery = {};  // file_sd_configs
+  std::vector<HttpDiscovery> http_discovery = {};  // http_sd_configs
+  std::vector<DnsDiscovery> dns_discovery = {};    // dns_sd_configs
+  std::vector<KubernetesDiscovery> kubernetes_discovery =
+      {};  // kubernetes_sd_configs
   std::vector<RelabelRule> relabel = {};           // relabel_configs
+  // Asked instead of the network; whoever the target is then is only a name,
+  // "in-process" if the job says nothing else.
+  std::shared_ptr<Source> source = nullptr;
   size_t target_limit = 0;          // 0: none; exceeded: all of them fail
   size_t keep_dropped_targets = 0;  // 0: all
 
@@ -84,6 +94,10 @@ struct Job {
 
   friend bool operator==(const Job &, const Job &) = default;
 };
+
+// The ways in which the job finds targets, `targets` and `static_groups` as one
+// of them.
+std::vector<DiscoveryConfig> DiscoveryConfigs(const Job &job);
 
 // What Prometheus would refuse: no name, a timeout above the interval, no or
 // doubled protocols, bad relabel rules...

@@ -43,6 +43,10 @@ struct ScraperOptions {
 
   // Reads YAML files of file_sd; empty: they are refused.
   TargetFileDecoder yaml = {};
+  // Reads kubeconfig files; empty: they are refused.
+  KubeconfigDecoder kubeconfig = {};
+  // For dns_sd; null: c-ares with the system's configuration.
+  DnsResolver *dns = nullptr;
   std::string user_agent = {};  // empty: "narthex"
   // Spread this process's scrapes differently from those of its twins.
   std::string host_name = {};

@@ -50,6 +50,10 @@ struct TargetOutcome {
   bool dropped = false;  // by a rule; only `discovered` is meaningful then
 };
 
+// A target before relabel_configs: its labels, its group's, the job's defaults.
+Labels DiscoveredLabels(const Job &job, const Labels &target_labels,
+                        const Labels &group_labels);
+
 // Defaults, relabel_configs, checks, as Prometheus's target creation has them.
 // `rules` are job.relabel, compiled.  An error is one target's, not the job's.
 absl::StatusOr<TargetOutcome> MakeTarget(const Job &job, const Relabeler &rules,
