@@ -30,6 +30,8 @@
 namespace narthex::bench {
 namespace {
 
+constexpr size_t kShownErrors = 3;
+
 struct LoadFlags {
   std::string stub = {};
   std::string dir = "data/load";
@@ -114,7 +116,8 @@ absl::StatusOr<bool> RunLoad(const LoadFlags& flags) {
   for (int s = 0; s < flags.seconds; ++s) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     for (const scrape::TargetStatus& target : nx->Targets()) {
-      if (!target.last_error.empty()) errors.insert(target.last_error);
+      if (target.last_error.empty() || errors.size() >= kShownErrors) continue;
+      errors.insert(target.last_error);
     }
   }
   const double wall = WallSeconds() - begin;
