@@ -35,8 +35,12 @@ int64_t Db::Impl::BlocksEnd() const {
 }
 
 uint64_t Db::Impl::LogBytes() const {
-  const absl::StatusOr<uint64_t> wal = env->TreeSize(JoinPath(dir, "wal"));
-  return wal.ok() ? *wal : 0;
+  uint64_t bytes = 0;
+  for (const char* log : {"wal", "wbl"}) {
+    const absl::StatusOr<uint64_t> size = env->TreeSize(JoinPath(dir, log));
+    if (size.ok()) bytes += *size;
+  }
+  return bytes;
 }
 
 absl::Status Db::Impl::Reload(std::span<const std::string> changed) {

@@ -73,7 +73,11 @@ absl::Status RemoveSnapshotsBut(Env& env, const std::string& data_dir,
                            env.ListDir(data_dir));
   for (const DirEntry& entry : entries) {
     SnapshotDir found;
-    if (!entry.is_dir || !ParseName(entry.name, found)) continue;
+    const bool unfinished =
+        entry.name.starts_with(kPrefix) && entry.name.ends_with(".tmp");
+    if (!entry.is_dir || (!unfinished && !ParseName(entry.name, found))) {
+      continue;
+    }
     const std::string dir = JoinPath(data_dir, entry.name);
     if (dir != path) NARTHEX_RETURN_IF_ERROR(env.RemoveAll(dir));
   }
