@@ -55,6 +55,11 @@ void AddTestPromql(CLI::App& parent, int& exit_code) {
                    "must not change a bit of the answer; 1: don't")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
+  verb->add_option("--tile-steps", options->script.tile_steps,
+                   "Answer every query in tiles of so many steps as well; 0: "
+                   "don't")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   verb->add_flag("-q,--quiet", options->quiet,
                  "Count only, without saying what failed");
   verb->callback([options, &exit_code] { exit_code = Run(*options); });
