@@ -94,8 +94,10 @@ def nearly(a, b):
 def adds_up(answer):
     """Whether the buckets of every histogram add up to its count."""
     for element in answer["data"]["result"]:
-        points = element.get("histograms", [])
-        for _, h in points + [element["histogram"]] * ("histogram" in element):
+        points = list(element.get("histograms", []))
+        if "histogram" in element:
+            points.append(element["histogram"])
+        for _, h in points:
             total = sum(float(bucket[3]) for bucket in h.get("buckets", []))
             if abs(total - float(h["count"])) > 1e-6 * abs(total):
                 return False
