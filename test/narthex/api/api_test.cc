@@ -355,6 +355,30 @@ TEST_CASE("scripts of other origins are let in as configured",
   }
 }
 
+TEST_CASE("deletion is refused, unless it was allowed", "[narthex][api]") {
+  const std::string form = "match[]=requests_total";
+  {
+    ApiLab lab;
+    const Response refused = lab.Post("/api/v1/admin/tsdb/delete_series", form);
+    CHECK(refused.status == 503);
+    CHECK_THAT(refused.body, Contains("admin APIs disabled"));
+  }
+  Options options;
+  options.admin_api = true;
+  ApiLab lab(options);
+  CHECK(lab.Get("/api/v1/admin/tsdb/delete_series?" + form).status == 405);
+  CHECK_THAT(lab.Post("/api/v1/admin/tsdb/delete_series", "").body,
+             Contains("no match[] parameter provided"));
+  CHECK(lab.Post("/api/v1/admin/tsdb/delete_series", form + "&start=0&end=300")
+            .status == 204);
+  const std::string rest =
+      lab.Get("/api/v1/query?query=requests_total[20m]&time=600").body;
+  CHECK_THAT(rest, Contains("[315,") && !Contains("[300,"));
+  CHECK(lab.Post("/api/v1/admin/tsdb/clean_tombstones", "").status == 204);
+  CHECK_THAT(lab.Post("/api/v1/admin/tsdb/snapshot", "skip_head=maybe").body,
+             Contains("unable to parse boolean"));
+}
+
 TEST_CASE("long answers are packed for those who ask", "[narthex][api]") {
   ApiLab lab;
   Request request;
