@@ -39,7 +39,9 @@ constexpr Suffix kOpenMetricsSuffixes[] = {
 class FamilyReader {
  public:
   FamilyReader(std::string_view page, PageFormat format)
-      : parser_(page, format),
+      : page_(page),
+        format_(format),
+        parser_(page, format),
         suffixes_(format == PageFormat::kOpenMetrics
                       ? std::span<const Suffix>(kOpenMetricsSuffixes)
                       : std::span<const Suffix>(kTextSuffixes)) {}
@@ -50,6 +52,7 @@ class FamilyReader {
       switch (parser_.Next()) {
         case Entry::kEnd:
           NARTHEX_RETURN_IF_ERROR(parser_.status());
+          NARTHEX_RETURN_IF_ERROR(CheckEnd());
           std::erase_if(families_, [](const PageFamily& family) {
             return family.metrics.empty();
           });
@@ -62,6 +65,7 @@ class FamilyReader {
           break;
         case Entry::kSeries:
         case Entry::kHistogram:
+          NARTHEX_RETURN_IF_ERROR(CheckEscapes());
           TakeSeries();
           break;
         case Entry::kUnit:
@@ -83,6 +87,27 @@ class FamilyReader {
 
   absl::Status Refuse(std::string_view what) const {
     return InvalidArgument(StrCat("line ", parser_.line(), ": ", what));
+  }
+
+  // What a scrape lets pass and the text format does not allow.
+  absl::Status CheckEnd() const {
+    if (format_ != PageFormat::kText || page_.empty() ||
+        page_.ends_with('\n')) {
+      return absl::OkStatus();
+    }
+    return Refuse("unexpected end of input stream");
+  }
+  absl::Status CheckEscapes() const {
+    if (format_ != PageFormat::kText) return absl::OkStatus();
+    const std::string_view text = parser_.series();
+    for (size_t at = text.find('\\'); at != std::string_view::npos;
+         at = text.find('\\', at + 2)) {
+      const char next = at + 1 < text.size() ? text[at + 1] : '\0';
+      if (next != '\\' && next != 'n' && next != '"') {
+        return Refuse("invalid escape sequence");
+      }
+    }
+    return absl::OkStatus();
   }
 
   absl::Status TakeType() {
@@ -160,6 +185,8 @@ class FamilyReader {
     }
   }
 
+  const std::string_view page_;
+  const PageFormat format_;
   ExpositionParser parser_;
   const std::span<const Suffix> suffixes_;
   LabelsScratch scratch_;
