@@ -105,7 +105,7 @@ def main(directory):
     page("on_the_border", 2, [T0 + 2 * HOUR - 0.001, T0 + 2 * HOUR, T0 + 2 * HOUR + 0.001,
                               T0 + 4 * HOUR - 0.001, T0 + 4 * HOUR], counter)
     page("of_1970", 2, every(60, 400, 60.0), counter)
-    for duration in ("2h", "6h", "18h", "24h", "3d"):
+    for duration in ("2h", "6h", "18h", "24h", "72h"):
         page(f"blocks_of_{duration}", 2, every(60, 2400), counter, f"--max-block-duration={duration}")
     # Symbols and postings.
     p = Page(directory, f"{made:02d}_labels")
