@@ -26,13 +26,16 @@ int VerifyDir(const std::string& dir, bool repair) {
   for (const std::string& done : report->repairs) {
     Print(StrCat("repaired: ", done, "\n"));
   }
-  Print(StrCat(report->blocks, " blocks, ", report->series, " series, ",
-               report->chunks, " chunks, ", report->samples, " samples, ",
-               report->log_records, " log records: ",
-               report->problems.empty()
-                   ? std::string("no problems")
-                   : StrCat(report->problems.size(), " problems"),
-               "\n"));
+  const auto count = [](uint64_t n, std::string_view what) {
+    return StrCat(n, " ", std::string(what), n == 1 ? "" : "s");
+  };
+  Print(StrCat(
+      count(report->blocks, "block"), ", ", report->series, " series, ",
+      count(report->chunks, "chunk"), ", ", count(report->samples, "sample"),
+      ", ", count(report->log_records, "log record"), ": ",
+      report->problems.empty() ? std::string("no problems")
+                               : count(report->problems.size(), "problem"),
+      "\n"));
   return report->ok() || repair ? kSuccess : kFailure;
 }
 
