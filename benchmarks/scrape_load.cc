@@ -87,8 +87,9 @@ class StubProcess {
   int port_ = 0;
 };
 
-absl::StatusOr<double> Ask(Narthex& nx, const std::string& question) {
-  NARTHEX_ASSIGN_OR_RETURN(auto answer, nx.Query(question, nx.clock().Now()));
+absl::StatusOr<double> Ask(Narthex& nx, const std::string& question,
+                           Timestamp at) {
+  NARTHEX_ASSIGN_OR_RETURN(auto answer, nx.Query(question, at));
   const auto* const vector = std::get_if<promql::Vector>(&answer.value);
   return vector != nullptr && vector->size() == 1 ? vector->front().v : 0.0;
 }
@@ -124,21 +125,24 @@ absl::StatusOr<bool> RunLoad(const LoadFlags& flags) {
   const double used = ProcessCpuSeconds() - cpu;
   const double stub_used = stub.CpuSeconds() - stub_cpu;
 
+  // All of one moment that no scrape under way can still add to.
+  const Timestamp at = nx->clock().Now() - Milliseconds(flags.interval_ms);
   const std::string window = StrCat("[", flags.seconds, "s]");
   NARTHEX_ASSIGN_OR_RETURN(
       const double samples,
-      Ask(*nx,
-          StrCat("sum(sum_over_time(scrape_samples_scraped", window, "))")));
+      Ask(*nx, StrCat("sum(sum_over_time(scrape_samples_scraped", window, "))"),
+          at));
   NARTHEX_ASSIGN_OR_RETURN(
       const double scrapes,
-      Ask(*nx, StrCat("sum(count_over_time(up", window, "))")));
+      Ask(*nx, StrCat("sum(count_over_time(up", window, "))"), at));
   NARTHEX_ASSIGN_OR_RETURN(
       const double good,
-      Ask(*nx, StrCat("sum(sum_over_time(up", window, "))")));
+      Ask(*nx, StrCat("sum(sum_over_time(up", window, "))"), at));
   NARTHEX_ASSIGN_OR_RETURN(
       const double slowest,
       Ask(*nx,
-          StrCat("max(max_over_time(scrape_duration_seconds", window, "))")));
+          StrCat("max(max_over_time(scrape_duration_seconds", window, "))"),
+          at));
   const std::string which = StrCat(flags.targets, "x", flags.series, " each ",
                                    flags.interval_ms, " ms");
   const double wanted = 1000.0 * flags.targets / flags.interval_ms;
