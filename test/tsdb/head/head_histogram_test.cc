@@ -197,17 +197,19 @@ TEST_CASE("a float's stale marker ends a series of histograms",
     REQUIRE(shown.size() == 2);
     REQUIRE(shown[1].histogram);
     REQUIRE(IsStale(shown[1].h.sum));
-    const auto source = lab.head().NewSource(TimeRange(), true);
-    const SeriesBatch batch = test::Find(*source, kLatency);
-    MemoryBudget budget;
-    CancelToken cancel;
-    LatestSample latest;
-    REQUIRE(source
-                ->ReadLatest(batch.series[0], TimeRange(),
-                             ReadContext{budget, cancel}, latest)
-                .value());
-    REQUIRE(latest.histogram);
-    REQUIRE(latest.t == Timestamp(2000));
+    {
+      const auto source = lab.head().NewSource(TimeRange(), true);
+      const SeriesBatch batch = test::Find(*source, kLatency);
+      MemoryBudget budget;
+      CancelToken cancel;
+      LatestSample latest;
+      REQUIRE(source
+                  ->ReadLatest(batch.series[0], TimeRange(),
+                               ReadContext{budget, cancel}, latest)
+                  .value());
+      REQUIRE(latest.histogram);
+      REQUIRE(latest.t == Timestamp(2000));
+    }
     lab.Reopen();
   }
 }
