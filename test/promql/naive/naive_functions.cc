@@ -82,7 +82,7 @@ Day DateOf(int64_t days) {
 bool Calendar(std::string_view name, double v, double& out) {
   const int64_t seconds = WholeSeconds(v);
   const int64_t days = FloorDiv(seconds, 86400);
-  const int64_t of_day = seconds - days * 86400;
+  const int64_t of_day = (seconds % 86400 + 86400) % 86400;
   int64_t n = 0;
   if (name == "minute") {
     n = of_day / 60 % 60;
