@@ -59,15 +59,18 @@ Date ToDate(int64_t seconds) {
   return date;
 }
 
+// 0 .. 86399, also of the first second there is.
+int64_t SecondOfDay(int64_t seconds) {
+  return (seconds % kSecondsPerDay + kSecondsPerDay) % kSecondsPerDay;
+}
+
 double Minute(double v) {
   const int64_t s = ToSeconds(v);
-  const int64_t of_day = s - FloorDiv(s, kSecondsPerDay) * kSecondsPerDay;
-  return static_cast<double>(of_day / 60 % 60);
+  return static_cast<double>(SecondOfDay(s) / 60 % 60);
 }
 double Hour(double v) {
   const int64_t s = ToSeconds(v);
-  const int64_t of_day = s - FloorDiv(s, kSecondsPerDay) * kSecondsPerDay;
-  return static_cast<double>(of_day / 3600);
+  return static_cast<double>(SecondOfDay(s) / 3600);
 }
 double DayOfWeek(double v) {
   const int64_t days = FloorDiv(ToSeconds(v), kSecondsPerDay);
