@@ -116,9 +116,11 @@ absl::Status Db::Impl::CompactLate() {
       made.push_back(meta->ulid);
       metrics.compactions.Inc();
     }
-    return Reload();
+    return absl::OkStatus();
   };
-  if (const absl::Status written = write_all(); !written.ok()) {
+  absl::Status written = write_all();
+  if (written.ok()) written = Reload();
+  if (!written.ok()) {
     // The head keeps the samples and writes them again.
     for (const std::string& ulid : made) {
       DeleteBlock(*env, JoinPath(dir, ulid)).IgnoreError();

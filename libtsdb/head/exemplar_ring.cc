@@ -120,9 +120,10 @@ Appended ExemplarRing::Add(const Labels& series, const Exemplar& e) {
   if (outcome != Appended::kStored || same) return outcome;
   if (chain != nullptr && e.t < ring_[chain->slots.back()].exemplar.t) {
     // A late one: of its time there is one as a rule, which it would repeat.
-    const bool there = std::any_of(
-        chain->slots.begin(), chain->slots.end(),
-        [&](uint32_t slot) { return ring_[slot].exemplar.t == e.t; });
+    const bool there = std::any_of(chain->slots.begin(), chain->slots.end(),
+                                   [&e, ring = ring_.data()](uint32_t slot) {
+                                     return ring[slot].exemplar.t == e.t;
+                                   });
     if (there) return outcome;
   }
   Put(series, e);
@@ -135,9 +136,11 @@ void ExemplarRing::Put(const Labels& series, Exemplar exemplar) {
   Free(next_);
   Chain& chain = chains_[series.packed()];
   if (chain.slots.empty()) chain.series = series;
-  const auto at = std::upper_bound(
-      chain.slots.begin(), chain.slots.end(), exemplar.t,
-      [&](Timestamp t, uint32_t slot) { return t < ring_[slot].exemplar.t; });
+  const auto at =
+      std::upper_bound(chain.slots.begin(), chain.slots.end(), exemplar.t,
+                       [ring = ring_.data()](Timestamp t, uint32_t slot) {
+                         return t < ring[slot].exemplar.t;
+                       });
   chain.slots.insert(at, next_);
   ring_[next_] = {std::move(exemplar), &chain};
   ++used_;

@@ -60,11 +60,12 @@ void HeadMetadata::Release(uint32_t text) {
 
 void HeadMetadata::Remove(absl::FunctionRef<bool(SeriesId)> gone) {
   absl::MutexLock lock(&mu_);
-  absl::erase_if(of_, [&](const auto& entry) {
-    if (!gone(entry.first)) return false;
-    Release(entry.second);
-    return true;
-  });
+  for (auto it = of_.begin(); it != of_.end();) {
+    const auto entry = it++;
+    if (!gone(entry->first)) continue;
+    Release(entry->second);
+    of_.erase(entry);
+  }
 }
 
 size_t HeadMetadata::bytes() const {

@@ -37,13 +37,14 @@ absl::Status SeriesShard::MapLate(uint32_t line, const StoreRules& rules,
   }
   LateSamples& late = *cold_[series.cold].late;
   const uint32_t floor = static_cast<uint32_t>(rules.floor);
+  const uint64_t number = rules.base + ids_[line];
   size_t written = 0;
   const absl::Status status =
       EncodeLate(late.open,
                  [&](ChunkEncoding encoding, size_t begin, size_t end,
                      std::string_view bytes) -> absl::Status {
                    HeadChunk chunk;
-                   chunk.series = rules.base + ids_[line];
+                   chunk.series = number;
                    chunk.min_t = late.open[begin].t;
                    chunk.max_t = late.open[end - 1].t;
                    chunk.encoding = encoding;
