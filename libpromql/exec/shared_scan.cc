@@ -119,16 +119,7 @@ absl::Status SharedSelection::Read(size_t i, TimeRange range,
   if (selection_.start_times) NARTHEX_RETURN_IF_ERROR(out.ReserveStartTimes());
   NARTHEX_RETURN_IF_ERROR(set_->Read(i, range, scope_.read_context(), out));
   if (out.histograms().empty()) return absl::OkStatus();
-  NARTHEX_RETURN_IF_ERROR(CheckHistograms(out.histograms()));
-  if (!selection_.start_times) return absl::OkStatus();
-  // From here on they go with their points, whatever becomes of those.
-  HistogramColumn& histograms = out.mutable_histograms();
-  const size_t n =
-      std::min(histograms.points.size(), histograms.start_times.size());
-  for (size_t p = 0; p < n; ++p) {
-    histograms.points[p].st = histograms.start_times[p];
-  }
-  return absl::OkStatus();
+  return CheckHistograms(out.histograms());
 }
 
 absl::Status DropStale(WorkerScratch& scratch, SampleView& view) {

@@ -122,9 +122,6 @@ class Reader final : public BlockReader {
            points[old_points].t <= points[old_points - 1].t)) {
         out.SetSize(old);
         histograms.points.resize(old_points);
-        if (histograms.start_times.size() > old_points) {
-          histograms.start_times.resize(old_points);
-        }
         SampleColumns apart(ctx.budget);
         NARTHEX_RETURN_IF_ERROR(Decode(chunk.ref, range, apart));
         NARTHEX_RETURN_IF_ERROR(MergeColumns(apart, out));

@@ -88,18 +88,12 @@ void CutIntervals(const Intervals& intervals, SampleColumns& columns,
   std::vector<HistogramColumn::Point>& points =
       columns.mutable_histograms().points;
   if (points.size() <= from_histogram) return;
-  std::vector<Timestamp>& starts = columns.mutable_histograms().start_times;
   size_t kept = from_histogram;
   CutTimes(
       intervals, points.size() - from_histogram,
       [&](size_t i) { return points[from_histogram + i].t; },
-      [&](size_t i) {
-        const size_t from = from_histogram + i;
-        if (from < starts.size()) starts[kept] = starts[from];
-        points[kept++] = points[from];
-      });
+      [&](size_t i) { points[kept++] = points[from_histogram + i]; });
   points.resize(kept);
-  if (starts.size() > kept) starts.resize(kept);
 }
 
 uint64_t Tombstones::total() const {

@@ -184,8 +184,8 @@ absl::Status Decode(ChunkEncoding encoding, std::string_view bytes,
         return ResourceExhausted("more than 2^32 buckets of one series");
       }
     }
+    if (starts) point.st = in.start();
     out.points.push_back(point);
-    if (starts) out.start_times.push_back(in.start());
   }
   if (in.damage() != nullptr) return Damaged(in.damage());
   return absl::OkStatus();
@@ -402,8 +402,6 @@ absl::Status DecodeHistograms(ChunkEncoding encoding, std::string_view bytes,
   const size_t points = to.points.size(), layouts = to.layouts.size(),
                buckets = to.buckets.size();
   const bool starts = out.mutable_st() != nullptr;
-  // Whoever asks for them later gets zeros for what came before.
-  if (starts) to.start_times.resize(points);
   absl::Status status =
       HasFloatCounts(encoding)
           ? Decode<FloatHistogram>(encoding, bytes, range, starts, to)
@@ -412,7 +410,6 @@ absl::Status DecodeHistograms(ChunkEncoding encoding, std::string_view bytes,
     to.points.resize(points);
     to.layouts.resize(layouts);
     to.buckets.resize(buckets);
-    if (starts) to.start_times.resize(points);
   }
   return status;
 }

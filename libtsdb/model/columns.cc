@@ -88,15 +88,12 @@ void SampleColumns::Clip(TimeRange range) {
   // Layouts and buckets of points that go are left where they are: the others
   // refer to them by number.
   std::vector<HistogramColumn::Point>& points = histograms_.points;
-  std::vector<Timestamp>& starts = histograms_.start_times;
   size_t kept = 0;
   for (size_t i = 0; i < points.size(); ++i) {
     if (!range.Contains(points[i].t)) continue;
-    if (i < starts.size()) starts[kept] = starts[i];
     points[kept++] = points[i];
   }
   points.resize(kept);
-  if (starts.size() > kept) starts.resize(kept);
 }
 
 bool SameLayout(const HistogramLayout& a, const HistogramLayout& b) {

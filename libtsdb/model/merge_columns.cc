@@ -73,14 +73,11 @@ absl::Status MergeFloats(const SampleColumns& from, SampleColumns& into) {
 
 // Appends point i of `from`, its layout and buckets so much further back.
 void AddPoint(const HistogramColumn& from, size_t i, size_t layout_base,
-              size_t bucket_base, bool starts, HistogramColumn& out) {
+              size_t bucket_base, HistogramColumn& out) {
   HistogramColumn::Point point = from.points[i];
   point.layout += static_cast<uint32_t>(layout_base);
   point.buckets += static_cast<uint32_t>(bucket_base);
   out.points.push_back(point);
-  if (!starts) return;
-  out.start_times.push_back(i < from.start_times.size() ? from.start_times[i]
-                                                        : Timestamp(0));
 }
 
 void MergeHistograms(const HistogramColumn& from, HistogramColumn& into) {
@@ -92,19 +89,17 @@ void MergeHistograms(const HistogramColumn& from, HistogramColumn& into) {
                       from.buckets.end());
   HistogramColumn merged;
   merged.points.reserve(into.points.size() + from.points.size());
-  const bool starts = !into.start_times.empty() || !from.start_times.empty();
   size_t i = 0, j = 0;
   while (i < into.points.size() || j < from.points.size()) {
     if (j == from.points.size() ||
         (i < into.points.size() && into.points[i].t <= from.points[j].t)) {
       if (j < from.points.size() && into.points[i].t == from.points[j].t) ++j;
-      AddPoint(into, i++, 0, 0, starts, merged);
+      AddPoint(into, i++, 0, 0, merged);
     } else {
-      AddPoint(from, j++, layouts, buckets, starts, merged);
+      AddPoint(from, j++, layouts, buckets, merged);
     }
   }
   into.points = std::move(merged.points);
-  into.start_times = std::move(merged.start_times);
 }
 
 bool HasFloatAt(const SampleColumns& columns, size_t floats, Timestamp t) {
@@ -128,13 +123,9 @@ absl::Status MergeColumns(const SampleColumns& from, SampleColumns& into) {
   size_t left = 0;
   for (size_t i = 0; i < added.points.size(); ++i) {
     if (HasFloatAt(into, floats, added.points[i].t)) continue;
-    if (i < added.start_times.size()) {
-      added.start_times[left] = added.start_times[i];
-    }
     added.points[left++] = added.points[i];
   }
   added.points.resize(left);
-  if (added.start_times.size() > left) added.start_times.resize(left);
   NARTHEX_RETURN_IF_ERROR(MergeFloats(from, into));
   if (!taken.empty() && !from.t().empty()) {
     size_t kept = 0;

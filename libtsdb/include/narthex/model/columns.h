@@ -40,23 +40,20 @@ struct HistogramColumn {
     double count = 0, zero_count = 0, sum = 0;
     uint32_t layout = 0, buckets = 0;  // indices into the two vectors below
     uint8_t hint = 0;                  // CounterResetHint
-    Timestamp st = 0;                  // start time if asked for; 0: unknown
+    // Start time if asked for (SampleColumns::ReserveStartTimes); 0: unknown.
+    Timestamp st = 0;
   };
   std::vector<Point> points = {};
   // One per chunk, as a rule.
   std::vector<std::shared_ptr<const HistogramLayout>> layouts = {};
   // Absolute counts, positive then negative.
   std::vector<double> buckets = {};
-  // Start timestamps, 0 for none: as long as points if they were asked for
-  // (SampleColumns::ReserveStartTimes), else empty or shorter.
-  std::vector<Timestamp> start_times = {};
 
   bool empty() const { return points.empty(); }
   void Clear() {
     points.clear();
     layouts.clear();
     buckets.clear();
-    start_times.clear();
   }
 };
 
