@@ -1,6 +1,7 @@
 // targets, scrape_pools.
 
 #include "libnarthex/api/api.h"
+#include "narthex/base/ascii.h"
 
 namespace narthex::api {
 namespace {
@@ -39,10 +40,7 @@ void WriteTarget(JsonWriter& json, const scrape::TargetStatus& target) {
 
 ApiError Targets(Call& call) {
   const std::string_view pool = call.form.GetFromUrl("scrapePool");
-  std::string state(call.form.GetFromUrl("state"));
-  for (char& c : state) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string state = AsciiLower(call.form.GetFromUrl("state"));
   const bool all = state.empty() || state == "any";
   const bool active = all || state == "active";
   const bool dropped = all || state == "dropped";

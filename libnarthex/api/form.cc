@@ -1,5 +1,6 @@
 #include "libnarthex/api/form.h"
 
+#include "narthex/base/ascii.h"
 #include "narthex/model/labels.h"
 
 namespace narthex::api {
@@ -34,11 +35,8 @@ void AppendUtf8(uint32_t rune, std::string& out) {
 }
 
 bool IsForm(std::string_view content_type) {
-  std::string type;
-  for (const char c : content_type.substr(0, content_type.find(';'))) {
-    if (c == ' ' || c == '\t') continue;
-    type.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-  }
+  std::string type = AsciiLower(content_type.substr(0, content_type.find(';')));
+  std::erase_if(type, [](char c) { return c == ' ' || c == '\t'; });
   return type == "application/x-www-form-urlencoded";
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "libnarthex/config/config_parts.h"
+#include "narthex/base/ascii.h"
 
 namespace narthex::config {
 namespace {
@@ -197,7 +198,7 @@ absl::Status ReadEndpoint(const YamlNode& node, std::string_view file,
   if (timeout.ms != 0) job.timeout = timeout;
   map.Read("path", job.metrics_path);
   map.Read("scheme", job.scheme);
-  for (char& c : job.scheme) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+  job.scheme = AsciiLower(job.scheme);
   map.Read("params", [&](const YamlNode& params) -> absl::Status {
     MapReader inner(params, file, "params");
     for (const YamlEntry& entry : params.entries) {

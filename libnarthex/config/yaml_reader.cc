@@ -1,4 +1,5 @@
 #include "libnarthex/config/yaml_reader.h"
+#include "narthex/base/ascii.h"
 #include "narthex/model/labels.h"
 
 #include <yaml-cpp/eventhandler.h>
@@ -224,10 +225,7 @@ bool IsEmpty(const YamlNode& node) {
 // YAML 1.1's booleans, as Prometheus's reader takes them.
 std::optional<bool> AsBool(const YamlNode& node) {
   if (!node.plain) return std::nullopt;
-  std::string lower = node.text;
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string lower = AsciiLower(node.text);
   if (lower == "true" || lower == "yes" || lower == "on" || lower == "y") {
     return true;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 
 namespace narthex::testing {
@@ -30,14 +31,6 @@ bool EatPrefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 // A regular expression that may match anywhere.
 absl::StatusOr<std::shared_ptr<const Regex>> Searching(
     std::string_view pattern) {
@@ -61,7 +54,7 @@ class ScriptParser {
     for (; next_ < lines_.size(); ++next_) {
       std::string_view rest = lines_[next_];
       if (rest.empty()) continue;
-      const std::string word = Lower(EatWord(rest));
+      const std::string word = AsciiLower(EatWord(rest));
       absl::Status status;
       if (word == "clear") {
         commands.emplace_back(std::in_place_type<ClearCommand>);

@@ -6,6 +6,7 @@
 
 #include "libpromql/parse/chars.h"
 #include "libpromql/parse/lexer.h"
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels.h"
 
@@ -14,27 +15,8 @@ namespace {
 
 using K = TokenKind;
 
-constexpr std::string_view kHistogramKeys[] = {"sum",
-                                               "count",
-                                               "schema",
-                                               "offset",
-                                               "n_offset",
-                                               "buckets",
-                                               "n_buckets",
-                                               "z_bucket",
-                                               "z_bucket_w",
-                                               "custom_values",
-                                               "counter_reset_hint"};
 constexpr std::string_view kResetHints[] = {"unknown", "reset", "not_reset",
                                             "gauge"};
-
-std::string Lower(std::string_view word) {
-  std::string lower(word);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 template <size_t kSize>
 bool IsOneOf(std::string_view word, const std::string_view (&set)[kSize]) {
@@ -98,7 +80,7 @@ Token Lexer::InHistogram() {
 Token Lexer::HistogramWord() {
   while (IsAlpha(Peek())) ++pos_;
   const std::string_view word = text_.substr(start_, pos_ - start_);
-  const std::string lower = Lower(word);
+  const std::string lower = AsciiLower(word);
   if (IsOneOf(lower, kHistogramKeys)) {
     if (Peek() == ':') return Emit(K::kHistogramKey);
     return Fail("missing `:` for histogram descriptor");

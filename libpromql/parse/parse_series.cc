@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libpromql/parse/parse_state.h"
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/float_histogram.h"
 #include "narthex/model/histogram_sum.h"
@@ -23,7 +24,7 @@ constexpr std::string_view kHistogram = "histogram description";
 constexpr std::string_view kHistogramExpected =
     "histogram description key, e.g. buckets:[5 10 7]";
 
-// In the order of the bits of `seen`.
+// In the order of kHistogramKeys, and of the bits of `seen`.
 enum HistogramKey : uint32_t {
   kSum,
   kCount,
@@ -37,26 +38,6 @@ enum HistogramKey : uint32_t {
   kCustomValues,
   kHint,
 };
-constexpr std::string_view kKeys[] = {"sum",
-                                      "count",
-                                      "schema",
-                                      "offset",
-                                      "n_offset",
-                                      "buckets",
-                                      "n_buckets",
-                                      "z_bucket",
-                                      "z_bucket_w",
-                                      "custom_values",
-                                      "counter_reset_hint"};
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
 // Both kinds of buckets stand as one span; its offset may come later than them.
 void SetSpan(std::vector<Span>& spans, size_t buckets, int32_t offset) {
   spans.clear();
@@ -269,9 +250,9 @@ bool ParseState::HistogramItem(FloatHistogram& h, SeriesValue& out,
     return Unexpected({kHistogram, kHistogramExpected});
   }
   const Token name = Take();
-  const std::string text = Lower(TextOf(name));
+  const std::string text = AsciiLower(TextOf(name));
   uint32_t key = 0;
-  while (kKeys[key] != text) ++key;
+  while (kHistogramKeys[key] != text) ++key;
   if (!Expect(K::kColon, {kValues, ""})) return false;
   if ((seen & 1u << key) != 0) {
     return Fail({}, StrCat("duplicate key \"", text, "\" in histogram"));
@@ -308,7 +289,7 @@ bool ParseState::HistogramItem(FloatHistogram& h, SeriesValue& out,
       break;
   }
   if (PeekKind() != K::kResetHint) return Unexpected({kValues, ""});
-  const std::string hint = Lower(TextOf(Take()));
+  const std::string hint = AsciiLower(TextOf(Take()));
   out.hint_set = true;
   h.hint = hint == "reset"       ? CounterResetHint::kReset
            : hint == "not_reset" ? CounterResetHint::kNotReset

@@ -137,6 +137,19 @@ struct Token {
   }
 };
 
+// What may be said of a histogram in the series notation, in lower case.
+inline constexpr std::string_view kHistogramKeys[] = {"sum",
+                                                      "count",
+                                                      "schema",
+                                                      "offset",
+                                                      "n_offset",
+                                                      "buckets",
+                                                      "n_buckets",
+                                                      "z_bucket",
+                                                      "z_bucket_w",
+                                                      "custom_values",
+                                                      "counter_reset_hint"};
+
 // kIdentifier if the word, in any case, means nothing else.
 TokenKind KeywordKind(std::string_view word);
 

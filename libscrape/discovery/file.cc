@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "libscrape/discovery/file_watch.h"
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels_builder.h"
 #include "narthex/scrape/discovery.h"
@@ -24,9 +25,7 @@ constexpr Duration kLookEvery = Seconds(1);
 std::string Extension(std::string_view path) {
   const size_t dot = path.rfind('.');
   if (dot == std::string_view::npos) return {};
-  std::string extension(path.substr(dot + 1));
-  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-  return extension;
+  return AsciiLower(path.substr(dot + 1));
 }
 
 bool HasWildcard(std::string_view path) {

@@ -7,6 +7,7 @@
 
 #include "libscrape/discovery/kinds.h"
 #include "libscrape/discovery/refresh.h"
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels_builder.h"
 
@@ -16,15 +17,9 @@ namespace {
 constexpr std::string_view kUrlLabel = "__meta_url";
 constexpr uint64_t kBodyLimit = uint64_t{256} << 20;
 
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-  return out;
-}
-
 // `application/json`, and a charset of UTF-8 if any.
 bool IsJson(std::string_view content_type) {
-  const std::string type = Lower(content_type);
+  const std::string type = AsciiLower(content_type);
   constexpr std::string_view kJson = "application/json";
   if (!type.starts_with(kJson)) return false;
   std::string_view rest = std::string_view(type).substr(kJson.size());
@@ -126,7 +121,7 @@ absl::Status ValidateHttpDiscovery(const HttpDiscovery& config) {
   const std::string_view url = config.url;
   if (url.empty()) return InvalidArgument("URL is missing");
   const size_t scheme = url.find("://");
-  const std::string name = Lower(url.substr(0, scheme));
+  const std::string name = AsciiLower(url.substr(0, scheme));
   if (scheme == std::string_view::npos || (name != "http" && name != "https")) {
     return InvalidArgument("URL scheme must be 'http' or 'https'");
   }

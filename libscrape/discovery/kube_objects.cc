@@ -1,4 +1,5 @@
 #include "libscrape/discovery/kube_objects.h"
+#include "narthex/base/ascii.h"
 
 #include <nlohmann/json.hpp>
 
@@ -123,8 +124,7 @@ void ReadPod(const Json& json, KubeObject& out) {
   ForEach(status, "conditions", [&](const Json& condition) {
     if (found || Text(condition, "type") != "Ready") return;
     found = true;
-    out.ready = Text(condition, "status");
-    for (char& c : out.ready) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+    out.ready = AsciiLower(Text(condition, "status"));
   });
   ReadContainers(json, /*init=*/false, out);
   ReadContainers(json, /*init=*/true, out);

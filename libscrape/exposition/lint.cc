@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "libscrape/exposition/families.h"
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels.h"
 
@@ -34,12 +35,6 @@ constexpr std::string_view kPrefixes[] = {
 constexpr std::string_view kAbbreviations[] = {"s",  "ms", "us", "ns", "sec",
                                                "b",  "kb", "mb", "gb", "tb",
                                                "pb", "m",  "h",  "d"};
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-  return lower;
-}
 
 bool IsCamelCase(std::string_view name) {
   for (size_t i = 1; i < name.size(); ++i) {
@@ -141,7 +136,7 @@ class FamilyLinter {
   }
 
   void CheckWords() {
-    const std::string lower = Lower(name_);
+    const std::string lower = AsciiLower(name_);
     // Its own type; another's may be what it is about.
     const std::string_view type = MetricTypeName(family_.type);
     if (family_.type != MetricType::kUnknown && HasWord(lower, type)) {

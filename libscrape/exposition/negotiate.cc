@@ -1,8 +1,8 @@
 // Which format to ask for, and which one came: Accept and Content-Type.
 
 #include <algorithm>
-#include <cctype>
 
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels.h"
 #include "narthex/scrape/exposition.h"
@@ -92,10 +92,7 @@ bool TakeParameter(std::string_view& rest) {
 // The type without its parameters, in lower case; empty if malformed.
 std::string MediaType(std::string_view content_type) {
   const size_t semicolon = content_type.find(';');
-  std::string media(Trim(content_type.substr(0, semicolon)));
-  for (char& c : media) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  const std::string media = AsciiLower(Trim(content_type.substr(0, semicolon)));
   const size_t slash = media.find('/');
   if (slash == std::string::npos ||
       !IsToken(std::string_view(media).substr(0, slash)) ||

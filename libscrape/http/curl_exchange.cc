@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "libscrape/http/proxy.h"
+#include "narthex/base/ascii.h"
 #include "narthex/base/env.h"
 #include "narthex/base/status.h"
 
@@ -280,8 +281,7 @@ size_t CurlExchange::TakeHeader(std::string_view line) {
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return taken;
-  std::string name(line.substr(0, colon));
-  for (char& c : name) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+  std::string name = AsciiLower(line.substr(0, colon));
   const std::string_view value = Trim(line.substr(colon + 1));
   if (name == "content-type") response_.content_type = std::string(value);
   response_.headers.emplace_back(std::move(name), std::string(value));

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <string>
 
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels.h"
 #include "narthex/scrape/http.h"
@@ -32,17 +33,9 @@ constexpr std::string_view kReservedHeaders[] = {
     "x-amz-security-token",
     "x-amz-content-sha256"};
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return lower;
-}
-
 // "x-my-header" as Go writes it: "X-My-Header".
 std::string CanonicalHeader(std::string_view name) {
-  std::string out = Lower(name);
+  std::string out = AsciiLower(name);
   bool begins = true;
   for (char& c : out) {
     if (begins) {
@@ -143,7 +136,7 @@ absl::Status ValidateHttpOptions(const HttpOptions& options) {
         "at most one of authorization credentials & credentials_file must be "
         "configured");
   }
-  if (Lower(options.auth_type) == "basic") {
+  if (AsciiLower(options.auth_type) == "basic") {
     return InvalidArgument(
         "authorization type cannot be set to \"basic\", use \"basic_auth\" "
         "instead");
@@ -163,7 +156,7 @@ absl::Status ValidateHttpOptions(const HttpOptions& options) {
   }
   NARTHEX_RETURN_IF_ERROR(ValidateProxy(options.proxy));
   for (const auto& [name, value] : options.headers) {
-    const std::string lower = Lower(name);
+    const std::string lower = AsciiLower(name);
     if (std::find(std::begin(kReservedHeaders), std::end(kReservedHeaders),
                   lower) != std::end(kReservedHeaders)) {
       return InvalidArgument(StrCat("setting header ",

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libscrape/http/curl_exchange.h"
+#include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels.h"
 
@@ -141,8 +142,7 @@ absl::StatusOr<OAuth2Token> ReadOAuth2Token(std::string_view body,
   if (access.empty()) {
     return Unavailable("oauth2: server response missing access_token");
   }
-  std::string lower = type;
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+  const std::string lower = AsciiLower(type);
   if (lower.empty() || lower == "bearer") {
     type = "Bearer";
   } else if (lower == "mac") {

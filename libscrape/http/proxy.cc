@@ -1,4 +1,5 @@
 #include "libscrape/http/proxy.h"
+#include "narthex/base/ascii.h"
 
 #include <arpa/inet.h>
 
@@ -80,12 +81,6 @@ bool Covers(std::string_view entry, std::string_view host,
           host[host.size() - entry.size() - 1] == '.');
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-  return lower;
-}
-
 std::string_view Trim(std::string_view text) {
   const size_t start = text.find_first_not_of(" \t");
   if (start == std::string_view::npos) return {};
@@ -97,7 +92,7 @@ std::string_view Trim(std::string_view text) {
 bool IsCovered(std::string_view no_proxy, std::string_view host,
                std::string_view port) {
   if (IsLoopback(host)) return true;
-  const std::string list = Lower(no_proxy);
+  const std::string list = AsciiLower(no_proxy);
   std::string_view rest = list;
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
@@ -112,7 +107,7 @@ bool IsCovered(std::string_view no_proxy, std::string_view host,
 std::string ProxyFor(const ProxyOptions& options, std::string_view scheme,
                      std::string_view host, std::string_view port,
                      const std::function<std::string(const char*)>& getenv) {
-  const std::string name = Lower(host);
+  const std::string name = AsciiLower(host);
   if (!options.from_environment) {
     if (options.url.empty() || options.no_proxy.empty()) return options.url;
     return IsCovered(options.no_proxy, name, port) ? std::string()

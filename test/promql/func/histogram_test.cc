@@ -13,28 +13,13 @@
 #include "libpromql/func/histogram_functions.h"
 #include "libpromql/func/histogram_row.h"
 #include "libpromql/func/start_times.h"
+#include "test/support/small_histogram.h"
 
 namespace narthex::promql {
 namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-FloatHistogram Make(std::vector<double> buckets, int32_t offset = 1) {
-  FloatHistogram h;
-  for (double n : buckets) h.count += n;
-  h.sum = 10;
-  h.positive_spans = {{offset, static_cast<uint32_t>(buckets.size())}};
-  h.positive_buckets = std::move(buckets);
-  return h;
-}
-
-FloatHistogram Custom(std::vector<double> bounds, std::vector<double> buckets) {
-  FloatHistogram h = Make(std::move(buckets), 0);
-  h.schema = kCustomBucketsSchema;
-  h.custom_values = std::move(bounds);
-  return h;
-}
 
 // A histogram that can be looked at.
 class Held {
@@ -59,9 +44,9 @@ TEST_CASE("a row of histograms shares what steps have in common", "[promql]") {
   HistogramRow row;
   CHECK(row.empty());
   CHECK_FALSE(row.Has(3));
-  row.Set(1, 4, Make({1, 2}));
+  row.Set(1, 4, SmallHistogram({1, 2}));
   row.Share(2, 1);
-  row.Set(3, 4, Held(Make({3, 4})));
+  row.Set(3, 4, Held(SmallHistogram({3, 4})));
   CHECK_FALSE(row.Has(0));
   CHECK(row.Number(1) == row.Number(2));
   CHECK(row.Number(1) != row.Number(3));
@@ -70,7 +55,7 @@ TEST_CASE("a row of histograms shares what steps have in common", "[promql]") {
   row.Remove(2);
   CHECK_FALSE(row.Has(2));
   CHECK(row.Has(1));
-  row.Fill(4, Held(Make({5})));
+  row.Fill(4, Held(SmallHistogram({5})));
   CHECK(row.View(0).count == 5);
   CHECK(row.View(3).count == 5);
 }
@@ -92,7 +77,7 @@ TEST_CASE("histograms of any layouts are summed as Kahan would", "[promql]") {
           one_layout ? 2 : static_cast<int32_t>(random() % 7) - 3;
       std::vector<double> counts(one_layout ? 4 : random() % 6);
       for (double& c : counts) c = number();
-      FloatHistogram h = Make(counts, offset);
+      FloatHistogram h = SmallHistogram(counts, offset);
       h.sum = number();
       for (size_t b = 0; b < counts.size(); ++b) {
         const auto [it, added] =
@@ -128,17 +113,18 @@ TEST_CASE("histograms of any layouts are summed as Kahan would", "[promql]") {
 TEST_CASE("sums coarsen, widen and reconcile", "[promql]") {
   FloatHistogram out;
   HistogramAccumulator sum;
-  FloatHistogram fine = Make({1, 2, 3, 4}, 1);
+  FloatHistogram fine = SmallHistogram({1, 2, 3, 4}, 1);
   fine.schema = 1;
   Add(sum, fine);
-  CHECK(Add(sum, Make({10}, 2)) == HistogramAccumulator::Added::kFine);
+  CHECK(Add(sum, SmallHistogram({10}, 2)) ==
+        HistogramAccumulator::Added::kFine);
   sum.Sum(out);
   CHECK(out.schema == 0);
   CHECK(out.positive_buckets == std::vector<double>{3, 17});
 
   sum.Clear();
-  Add(sum, Make({1, 2}, 1));  // (1,2], (2,4]
-  FloatHistogram wide = Make({5}, 3);
+  Add(sum, SmallHistogram({1, 2}, 1));  // (1,2], (2,4]
+  FloatHistogram wide = SmallHistogram({5}, 3);
   wide.zero_threshold = 1.5;  // cuts (1,2]
   wide.zero_count = 7;
   Add(sum, wide);
@@ -148,18 +134,19 @@ TEST_CASE("sums coarsen, widen and reconcile", "[promql]") {
   CHECK(out.positive_buckets == std::vector<double>{2, 5});
 
   sum.Clear();
-  Add(sum, Custom({1, 2, 4}, {1, 1, 1, 1}));
-  CHECK(Add(sum, Custom({2, 8}, {5, 5, 5})) ==
+  Add(sum, SmallCustomHistogram({1, 2, 4}, {1, 1, 1, 1}));
+  CHECK(Add(sum, SmallCustomHistogram({2, 8}, {5, 5, 5})) ==
         HistogramAccumulator::Added::kReconciled);
   sum.Sum(out);
   CHECK(out.custom_values == std::vector<double>{2});
   CHECK(out.positive_buckets == std::vector<double>{7, 12});
-  CHECK(Add(sum, Make({1})) == HistogramAccumulator::Added::kIncompatible);
+  CHECK(Add(sum, SmallHistogram({1})) ==
+        HistogramAccumulator::Added::kIncompatible);
 }
 
 TEST_CASE("a mean doesn't overflow with its sum", "[promql]") {
   HistogramAccumulator mean;
-  FloatHistogram h = Make({1e308});
+  FloatHistogram h = SmallHistogram({1e308});
   h.sum = 1e308;
   for (int i = 0; i < 3; ++i) {
     Held held(h);
@@ -175,13 +162,14 @@ TEST_CASE("quantiles of exponential buckets are interpolated on a log scale",
           "[promql]") {
   BucketList list;
   NanNote note{};
-  const Held h(Make({4}, 1));  // (1,2]
+  const Held h(SmallHistogram({4}, 1));  // (1,2]
   CHECK(HistogramQuantile(0.5, h, list, note) == Approx(std::sqrt(2.0)));
   CHECK(HistogramQuantile(1, h, list, note) == 2);
   CHECK(HistogramQuantile(-1, h, list, note) == -kInf);
   CHECK(HistogramQuantile(2, h, list, note) == kInf);
   CHECK(std::isnan(HistogramQuantile(kNaN, h, list, note)));
-  CHECK(std::isnan(HistogramQuantile(0.5, Held(Make({0})), list, note)));
+  CHECK(std::isnan(
+      HistogramQuantile(0.5, Held(SmallHistogram({0})), list, note)));
   CHECK(HistogramFraction(1, std::sqrt(2.0), h, list, note) == Approx(0.5));
   CHECK(HistogramFraction(-kInf, kInf, h, list, note) == 1);
   CHECK(HistogramFraction(2, 1, h, list, note) == 0);
@@ -190,7 +178,7 @@ TEST_CASE("quantiles of exponential buckets are interpolated on a log scale",
 TEST_CASE("observations of NaN are told", "[promql]") {
   BucketList list;
   NanNote note{};
-  FloatHistogram h = Make({4}, 1);
+  FloatHistogram h = SmallHistogram({4}, 1);
   h.count = 8;  // four of them NaN
   h.sum = kNaN;
   CHECK(std::isnan(HistogramQuantile(0.9, Held(h), list, note)));
@@ -202,22 +190,22 @@ TEST_CASE("observations of NaN are told", "[promql]") {
 }
 
 TEST_CASE("trims cut buckets and count anew", "[promql]") {
-  FloatHistogram h = Make({2, 4}, 1);  // (1,2], (2,4]
+  FloatHistogram h = SmallHistogram({2, 4}, 1);  // (1,2], (2,4]
   TrimHistogram(2, /*keep_below=*/true, h);
   CHECK(h.count == 2);
   CHECK(h.sum == Approx(2 * std::sqrt(2.0)));
   CHECK(h.positive_buckets == std::vector<double>{2});
 
-  h = Make({2, 4}, 1);
+  h = SmallHistogram({2, 4}, 1);
   TrimHistogram(std::sqrt(8.0), /*keep_below=*/false, h);
   CHECK(h.count == Approx(2));
 
-  h = Make({2, 4}, 1);
+  h = SmallHistogram({2, 4}, 1);
   TrimHistogram(100, /*keep_below=*/true, h);
   CHECK(h.count == 6);
   CHECK(h.sum == 10);  // nothing was cut
 
-  h = Custom({5, 10}, {2, 2, 2});
+  h = SmallCustomHistogram({5, 10}, {2, 2, 2});
   TrimHistogram(7.5, /*keep_below=*/true, h);
   CHECK(h.positive_buckets == std::vector<double>{2, 1});
   CHECK(h.count == 3);

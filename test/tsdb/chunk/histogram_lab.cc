@@ -89,14 +89,4 @@ std::map<int32_t, double> Buckets(const FloatHistogram& h, bool positive) {
 
 FloatHistogram AsFloat(const Histogram& h) { return h.ToFloat(); }
 
-std::string Hex(std::string_view bytes) {
-  std::string out;
-  for (char c : bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    out += kDigits[static_cast<uint8_t>(c) >> 4];
-    out += kDigits[static_cast<uint8_t>(c) & 15];
-  }
-  return out;
-}
-
 }  // namespace narthex::tsdb

@@ -13,6 +13,7 @@
 
 #include "narthex/model/float_histogram.h"
 #include "narthex/model/histogram.h"
+#include "test/support/hex.h"
 
 namespace narthex::tsdb {
 
@@ -39,7 +40,5 @@ void Observe(std::mt19937_64& random, BucketModel& h);
 std::map<int32_t, double> Buckets(const FloatHistogram& h, bool positive);
 FloatHistogram AsFloat(const Histogram& h);
 inline const FloatHistogram& AsFloat(const FloatHistogram& h) { return h; }
-
-std::string Hex(std::string_view bytes);
 
 }  // namespace narthex::tsdb

@@ -8,19 +8,10 @@
 #include "libtsdb/index/index_writer.h"
 #include "narthex/base/crc32c.h"
 #include "narthex/base/env.h"
+#include "test/support/hex.h"
 
 namespace narthex::tsdb {
 namespace {
-
-std::string Hex(std::string_view bytes) {
-  std::string out;
-  for (char c : bytes) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    out += kDigits[static_cast<uint8_t>(c) >> 4];
-    out += kDigits[static_cast<uint8_t>(c) & 15];
-  }
-  return out;
-}
 
 std::string HexCrc(std::string_view bytes) {
   std::string be(4, '\0');
