@@ -62,8 +62,9 @@ bool CommonLabels(const Matrix& matrix, size_t& same, size_t& prefix) {
     bool all = true;
     for (const MatrixSeries& series : matrix) {
       auto other = series.labels.begin();
-      for (size_t i = 0; i < same && other != series.labels.end(); ++i) ++other;
-      if (other == series.labels.end() || other->name != it->name) return false;
+      const auto end = series.labels.end();
+      for (size_t i = 0; i < same && other != end; ++i) ++other;
+      if (other == end || other->name != it->name) return false;
       all = all && other->value == it->value;
       size_t n = 0;
       while (n < prefix && n < other->value.size() &&
