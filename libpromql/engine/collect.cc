@@ -57,7 +57,8 @@ uint64_t SortKey(const Labels& labels, size_t at, size_t prefix) {
 bool CommonLabels(const Matrix& matrix, size_t& same, size_t& prefix) {
   same = 0;
   const Labels& first = matrix[0].labels;
-  for (auto it = first.begin(); it != first.end(); ++it, ++same) {
+  const auto last = first.end();
+  for (auto it = first.begin(); it != last; ++it, ++same) {
     prefix = it->value.size();
     bool all = true;
     for (const MatrixSeries& series : matrix) {
