@@ -18,6 +18,7 @@
 #include "narthex/scrape/target.h"
 #include "narthex/version.h"
 #include "tools/tool.h"
+#include "tools/value_text.h"
 #include "tools/verbs.h"
 
 namespace narthex::tools {
@@ -84,38 +85,13 @@ std::vector<Outcome> Relabel(const scrape::Job& job,
   return outcomes;
 }
 
-// As Go writes JSON: what could end a script is escaped too.
-void AppendJson(std::string_view text, std::string& out) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out.push_back('"');
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += {'\\', c};
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20 || c == '<' || c == '>' || c == '&') {
-      out += {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      out.push_back(c);
-    }
-  }
-  out.push_back('"');
-}
-
 void AppendLabels(const char* key, const Labels& labels, std::string& out) {
   StrAppend(&out, "    \"", key, "\": {");
   bool first = true;
   for (const Label& label : labels) {
     out += first ? "\n      " : ",\n      ";
     first = false;
-    AppendJson(label.name, out);
-    out += ": ";
-    AppendJson(label.value, out);
+    StrAppend(&out, JsonQuote(label.name), ": ", JsonQuote(label.value));
   }
   out += first ? "}" : "\n    }";
 }

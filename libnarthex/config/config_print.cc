@@ -103,10 +103,10 @@ class YamlText {
     Line(StrCat(key, ":"));
     for (const std::string& value : values) Line(StrCat("- ", Quoted(value)));
   }
-  void SecretIf(std::string_view key, std::string_view file_key,
-                const scrape::Secret& secret) {
+  void SecretIf(std::string_view key, const scrape::Secret& secret) {
     if (!secret.value.empty()) Line(StrCat(key, ": ", kHidden));
-    TextIf(file_key, secret.file);
+    TextIf(StrCat(key, "_file"), secret.file);
+    TextIf(StrCat(key, "_ref"), secret.ref);
   }
   void Map(std::string_view key, const Labels& labels) {
     if (labels.empty()) return;
@@ -184,11 +184,13 @@ void WriteCommon(YamlText& out, const Part& part) {
 void WriteTls(YamlText& out, const scrape::TlsOptions& tls) {
   if (tls == scrape::TlsOptions{}) return;
   out.Open("tls_config");
-  if (!tls.ca.value.empty()) out.Text("ca", tls.ca.value);
+  out.TextIf("ca", tls.ca.value);
   out.TextIf("ca_file", tls.ca.file);
-  if (!tls.cert.value.empty()) out.Text("cert", tls.cert.value);
+  out.TextIf("ca_ref", tls.ca.ref);
+  out.TextIf("cert", tls.cert.value);
   out.TextIf("cert_file", tls.cert.file);
-  out.SecretIf("key", "key_file", tls.key);
+  out.TextIf("cert_ref", tls.cert.ref);
+  out.SecretIf("key", tls.key);
   out.TextIf("server_name", tls.server_name);
   out.Flag("insecure_skip_verify", tls.insecure_skip_verify);
   out.TextIf("min_version", tls.min_version);
@@ -225,7 +227,19 @@ void WriteProxy(YamlText& out, const scrape::ProxyOptions& proxy) {
 void WriteOAuth2(YamlText& out, const scrape::OAuth2Options& oauth2) {
   out.Open("oauth2");
   out.Text("client_id", oauth2.client_id);
-  out.SecretIf("client_secret", "client_secret_file", oauth2.client_secret);
+  out.SecretIf("client_secret", oauth2.client_secret);
+  out.TextIf("client_certificate_key_id", oauth2.client_certificate_key_id);
+  out.SecretIf("client_certificate_key", oauth2.client_certificate_key);
+  out.TextIf("grant_type", oauth2.grant_type);
+  out.TextIf("signature_algorithm", oauth2.signature_algorithm);
+  out.TextIf("iss", oauth2.iss);
+  out.TextIf("audience", oauth2.audience);
+  if (!oauth2.claims.empty()) {
+    out.Open("claims");
+    // JSON is YAML too.
+    for (const auto& [name, json] : oauth2.claims) out.Raw(Quoted(name), json);
+    out.Close();
+  }
   if (!oauth2.scopes.empty()) out.List("scopes", oauth2.scopes);
   out.Text("token_url", oauth2.token_url);
   if (!oauth2.endpoint_params.empty()) {
@@ -270,13 +284,14 @@ void WriteHttp(YamlText& out, const scrape::HttpOptions& http) {
     out.Open("basic_auth");
     out.TextIf("username", http.basic_auth_user.value);
     out.TextIf("username_file", http.basic_auth_user.file);
-    out.SecretIf("password", "password_file", http.basic_auth_password);
+    out.TextIf("username_ref", http.basic_auth_user.ref);
+    out.SecretIf("password", http.basic_auth_password);
     out.Close();
   }
   if (!http.credentials.empty()) {
     out.Open("authorization");
     out.Text("type", http.auth_type);
-    out.SecretIf("credentials", "credentials_file", http.credentials);
+    out.SecretIf("credentials", http.credentials);
     out.Close();
   }
   if (http.oauth2) WriteOAuth2(out, *http.oauth2);

@@ -222,19 +222,6 @@ bool IsEmpty(const YamlNode& node) {
   return false;
 }
 
-// YAML 1.1's booleans, as Prometheus's reader takes them.
-std::optional<bool> AsBool(const YamlNode& node) {
-  if (!node.plain) return std::nullopt;
-  const std::string lower = AsciiLower(node.text);
-  if (lower == "true" || lower == "yes" || lower == "on" || lower == "y") {
-    return true;
-  }
-  if (lower == "false" || lower == "no" || lower == "off" || lower == "n") {
-    return false;
-  }
-  return std::nullopt;
-}
-
 absl::StatusOr<uint64_t> ParseBytes(std::string_view text) {
   uint64_t n = 0;
   const char* end = text.data() + text.size();
@@ -291,6 +278,15 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text,
   return builder.Take();
 }
 
+// As Prometheus's reader takes them.
+bool AsBool(const YamlNode& node, bool& out) {
+  if (node.kind != YamlNode::Kind::kScalar || !node.plain) return false;
+  const std::string lower = AsciiLower(node.text);
+  out = lower == "true" || lower == "yes" || lower == "on" || lower == "y";
+  return out || lower == "false" || lower == "no" || lower == "off" ||
+         lower == "n";
+}
+
 absl::Status ErrorAt(std::string_view file, const YamlNode& node,
                      std::string_view what) {
   return InvalidArgument(StrCat(Position(file, node.line, node.column), what));
@@ -341,10 +337,11 @@ void MapReader::Read(std::string_view key, std::string& out) {
 void MapReader::Read(std::string_view key, bool& out) {
   const YamlNode* node = Take(key);
   if (node == nullptr) return;
-  const std::optional<bool> value =
-      node->kind == YamlNode::Kind::kScalar ? AsBool(*node) : std::nullopt;
-  if (!value) return Keep(*node, key, InvalidArgument("must be true or false"));
-  out = *value;
+  if (bool value = false; AsBool(*node, value)) {
+    out = value;
+  } else {
+    Keep(*node, key, InvalidArgument("must be true or false"));
+  }
 }
 
 void MapReader::Read(std::string_view key, Duration& out) {

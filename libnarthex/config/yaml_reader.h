@@ -54,6 +54,9 @@ struct YamlEntry {
 absl::StatusOr<YamlNode> ParseYaml(std::string_view text,
                                    std::string_view file);
 
+// Whether it is one of YAML 1.1's booleans, unquoted; if so, which.
+bool AsBool(const YamlNode& node, bool& out);
+
 // kInvalidArgument "<file>:<line>:<column>: <what>".
 absl::Status ErrorAt(std::string_view file, const YamlNode& node,
                      std::string_view what);

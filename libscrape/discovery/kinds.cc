@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<Discoverer>> NewDiscoverer(
     }
     Made operator()(const HttpDiscovery& http) const {
       if (context.http == nullptr) return Unimplemented("no HTTP client here");
+      NARTHEX_RETURN_IF_ERROR(CheckSecrets(http.http));
       return NewHttpDiscoverer(http, context);
     }
     Made operator()(const DnsDiscovery& dns) const {
@@ -48,6 +49,7 @@ absl::StatusOr<std::unique_ptr<Discoverer>> NewDiscoverer(
     }
     Made operator()(const KubernetesDiscovery& kubernetes) const {
       if (context.http == nullptr) return Unimplemented("no HTTP client here");
+      NARTHEX_RETURN_IF_ERROR(CheckSecrets(kubernetes.http));
       return NewKubernetesDiscoverer(kubernetes, context);
     }
   };

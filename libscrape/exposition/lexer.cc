@@ -9,13 +9,6 @@
 namespace narthex::scrape {
 namespace {
 
-constexpr size_t kShownBytes = 80;
-
-std::string Shown(std::string_view text) {
-  if (text.size() <= kShownBytes) return GoQuote(text);
-  return GoQuote(text.substr(0, kShownBytes)) + "...";
-}
-
 // Of decimal digits, points, exponents and signs alone.  from_chars knows more
 // kinds of numbers than Go does.
 bool IsDecimal(std::string_view text) {
@@ -62,21 +55,14 @@ PageLexer::Entry PageLexer::Fail(const char* at, std::string_view what) {
   const auto offset = static_cast<size_t>(at - begin_);
   const char* line = at;
   while (line > begin_ && line[-1] != '\n') --line;
-  std::string message =
-      StrCat("line ", LineAt(offset), ", column ", at - line + 1, ": ", what);
-  const std::string_view rest(at, static_cast<size_t>(end_ - at));
-  if (rest.empty()) {
-    message += ", got the end of the page";
-  } else {
-    const bool blank = IsBlank(rest[0]) || rest[0] == '\n';
-    const size_t stop = blank ? 1 : rest.find_first_of(" \t\n");
-    StrAppend(&message, ", got ", Shown(rest.substr(0, stop)));
-  }
-  if (entry_ != nullptr && entry_ < at) {
-    StrAppend(&message, " while parsing: ",
-              Shown({entry_, static_cast<size_t>(at - entry_)}));
-  }
-  status_ = InvalidArgument(message);
+  // An entry may begin within a line, behind what was taken for a sample.
+  const char* from = entry_ != nullptr ? entry_ : begin_;
+  while (from > begin_ && from[-1] != '\n') --from;
+  const std::string said =
+      PageError({from, static_cast<size_t>(end_ - from)}, grammar_);
+  status_ = InvalidArgument(
+      StrCat("line ", LineAt(offset), ", column ", at - line + 1, ": ",
+             said.empty() ? what : std::string_view(said)));
   p_ = end_;
   return Entry::kEnd;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "libscrape/exposition/page_grammar.h"
 #include "libscrape/exposition/scan.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels_builder.h"
@@ -31,8 +32,10 @@ class PageLexer {
  public:
   using Entry = ExpositionParser::Entry;
 
-  explicit PageLexer(std::string_view page, const ParserOptions& options = {})
-      : begin_(page.data()),
+  PageLexer(std::string_view page, PageGrammar grammar,
+            const ParserOptions& options)
+      : grammar_(grammar),
+        begin_(page.data()),
         p_(begin_),
         end_(begin_ + page.size()),
         start_times_(options.start_times) {}
@@ -83,6 +86,8 @@ class PageLexer {
     std::string_view value = {};
   };
 
+  // Where, and in Prometheus's words what.  `what`: how it is said if the slow
+  // grammar finds nothing wrong.
   Entry Fail(const char* at, std::string_view what);
 
   // From the name or the `{` at p_; sets series_, name_ and labels_, and leaves
@@ -110,6 +115,7 @@ class PageLexer {
   // `text` with `\\` and `\n` (and `\"`) resolved, in a buffer of its own.
   std::string_view UnescapeText(std::string_view text, bool quotes);
 
+  PageGrammar grammar_;
   const char* begin_;
   const char* p_;
   const char* end_;

@@ -15,7 +15,8 @@ namespace narthex::scrape {
 
 class OpenMetricsParser : public PageLexer {
  public:
-  using PageLexer::PageLexer;
+  explicit OpenMetricsParser(std::string_view page, const ParserOptions& options = {})
+      : PageLexer(page, PageGrammar::kOpenMetrics, options) {}
 
   Entry Next();
   // Once.

@@ -10,7 +10,8 @@ namespace narthex::scrape {
 
 class TextParser : public PageLexer {
  public:
-  using PageLexer::PageLexer;
+  explicit TextParser(std::string_view page, const ParserOptions& options = {})
+      : PageLexer(page, PageGrammar::kText, options) {}
 
   Entry Next();
   bool GetExemplar(Exemplar&) const { return false; }

@@ -56,10 +56,28 @@ std::string UrlPart(CURLU* url, CURLUPart part, unsigned flags = 0) {
 }  // namespace
 
 absl::StatusOr<std::string> Reveal(const Secret& secret) {
+  if (!secret.ref.empty()) {
+    return FailedPrecondition("cannot use secret ref without manager");
+  }
   if (secret.file.empty()) return secret.value;
-  NARTHEX_ASSIGN_OR_RETURN(const std::string bytes,
-                           Env::Posix()->ReadFile(secret.file));
-  return std::string(Trim(bytes));
+  const auto bytes = Env::Posix()->ReadFile(secret.file);
+  if (bytes.ok()) return std::string(Trim(*bytes));
+  // "open x: no such file or directory": Go begins such texts in lower case.
+  std::string why(Message(bytes.status()));
+  const size_t text = why.rfind(": ");
+  if (text != std::string::npos && text + 2 < why.size()) {
+    char& c = why[text + 2];
+    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  }
+  return MakeStatus(bytes.status().code(),
+                    StrCat("unable to read file ", secret.file, ": ", why));
+}
+
+absl::StatusOr<std::string> RevealAs(std::string_view what,
+                                     const Secret& secret) {
+  auto text = Reveal(secret);
+  if (text.ok()) return text;
+  return Annotate(text.status(), StrCat("unable to read ", what));
 }
 
 absl::StatusOr<std::unique_ptr<CurlExchange>> CurlExchange::Make(
@@ -68,6 +86,7 @@ absl::StatusOr<std::unique_ptr<CurlExchange>> CurlExchange::Make(
   std::unique_ptr<CurlExchange> exchange(
       new CurlExchange(std::move(easy), std::move(request), nullptr, id));
   if (absl::Status status = exchange->SetUp(); !status.ok()) {
+    status = Annotate(status, exchange->Verb());
     std::move(done)(status);
     return status;
   }
@@ -152,17 +171,20 @@ absl::Status CurlExchange::SetUp() {
 absl::Status CurlExchange::SetUpAuthorization(const HttpOptions& options) {
   if (!options.basic_auth_user.empty() ||
       !options.basic_auth_password.empty()) {
-    NARTHEX_ASSIGN_OR_RETURN(const std::string user,
-                             Reveal(options.basic_auth_user));
-    NARTHEX_ASSIGN_OR_RETURN(const std::string password,
-                             Reveal(options.basic_auth_password));
+    NARTHEX_ASSIGN_OR_RETURN(
+        const std::string user,
+        RevealAs("basic auth username", options.basic_auth_user));
+    NARTHEX_ASSIGN_OR_RETURN(
+        const std::string password,
+        RevealAs("basic auth password", options.basic_auth_password));
     curl_easy_setopt(easy_.get(), CURLOPT_HTTPAUTH,
                      static_cast<long>(CURLAUTH_BASIC));
     curl_easy_setopt(easy_.get(), CURLOPT_USERNAME, user.c_str());
     curl_easy_setopt(easy_.get(), CURLOPT_PASSWORD, password.c_str());
   } else if (!options.credentials.empty()) {
-    NARTHEX_ASSIGN_OR_RETURN(const std::string credentials,
-                             Reveal(options.credentials));
+    NARTHEX_ASSIGN_OR_RETURN(
+        const std::string credentials,
+        RevealAs("authorization credentials", options.credentials));
     AddHeader("Authorization", StrCat(options.auth_type, " ", credentials));
   }
   return absl::OkStatus();
@@ -307,14 +329,18 @@ size_t CurlExchange::TakeBody(std::string_view bytes) {
   return bytes.size();
 }
 
-absl::Status CurlExchange::Explain(CURLcode result) const {
+std::string CurlExchange::Verb() const {
   std::string verb = request_.method;
   for (size_t i = 1; i < verb.size(); ++i) {
     verb[i] =
         verb[i] >= 'A' && verb[i] <= 'Z' ? verb[i] + ('a' - 'A') : verb[i];
   }
+  return StrCat(verb, " \"", request_.url, "\"");
+}
+
+absl::Status CurlExchange::Explain(CURLcode result) const {
   const auto say = [&](absl::StatusCode code, std::string_view what) {
-    return MakeStatus(code, StrCat(verb, " \"", request_.url, "\": ", what));
+    return MakeStatus(code, StrCat(Verb(), ": ", what));
   };
   const std::unique_ptr<CURLU, UrlFree> url(curl_url());
   (void)curl_url_set(url.get(), CURLUPART_URL, request_.url.c_str(), 0);

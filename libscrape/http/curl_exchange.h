@@ -27,6 +27,9 @@ using CurlHandle = std::unique_ptr<CURL, CurlFree>;
 
 // The secret itself; a file is read now.
 absl::StatusOr<std::string> Reveal(const Secret& secret);
+// The same; an error begins "unable to read <what>: ".
+absl::StatusOr<std::string> RevealAs(std::string_view what,
+                                     const Secret& secret);
 
 class CurlExchange {
  public:
@@ -64,6 +67,7 @@ class CurlExchange {
   void AddHeader(std::string_view name, std::string_view value) {
     AddHeader(headers_, name, value);
   }
+  std::string Verb() const;  // `Get "http://h/metrics"`
   absl::Status Explain(CURLcode result) const;
 
   static size_t OnHeader(char* data, size_t size, size_t n, void* self);

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "libscrape/http/curl_exchange.h"
+#include "libscrape/http/curl_sockets.h"
 #include "libscrape/http/oauth2_client.h"
 #include "narthex/base/status.h"
 #include "narthex/scrape/http.h"
@@ -20,21 +21,21 @@ namespace {
 
 constexpr size_t kIdleHandles = 256;
 constexpr long kManyConnections = 1 << 16;
-// Only a safety net: new work wakes the thread.
-constexpr int kPollMillis = 10'000;
 
 struct MultiFree {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
+using MultiHandle = std::unique_ptr<CURLM, MultiFree>;
 
 class CurlHttpClient final : public HttpClient {
  public:
-  explicit CurlHttpClient(const CurlOptions& options, CURLM* multi)
-      : multi_(multi) {
+  CurlHttpClient(const CurlOptions& options, MultiHandle multi,
+                 std::unique_ptr<CurlSockets> sockets)
+      : sockets_(std::move(sockets)), multi_(std::move(multi)) {
     const long connections = options.max_connections > 0
                                  ? long{options.max_connections}
                                  : kManyConnections;
-    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections);
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, connections);
     thread_ = std::thread([this] { Run(); });
   }
 
@@ -43,7 +44,7 @@ class CurlHttpClient final : public HttpClient {
       absl::MutexLock lock(&mu_);
       stopping_ = true;
     }
-    curl_multi_wakeup(multi_.get());
+    sockets_->Wake();
     thread_.join();
   }
 
@@ -66,11 +67,14 @@ class CurlHttpClient final : public HttpClient {
     auto exchange = CurlExchange::Make(std::move(easy), std::move(request),
                                        std::move(done), id);
     if (!exchange.ok()) return id;  // `done` knows
+    bool first = false;
     {
       absl::MutexLock lock(&mu_);
+      first = added_.empty();
       added_.push_back(*std::move(exchange));
     }
-    curl_multi_wakeup(multi_.get());
+    // Whoever was first has woken the thread, and it takes all of them.
+    if (first) sockets_->Wake();
     return id;
   }
 
@@ -79,7 +83,7 @@ class CurlHttpClient final : public HttpClient {
       absl::MutexLock lock(&mu_);
       cancelled_.push_back(id);
     }
-    curl_multi_wakeup(multi_.get());
+    sockets_->Wake();
   }
 
  private:
@@ -92,7 +96,8 @@ class CurlHttpClient final : public HttpClient {
   void TakeFinished(Exchanges& running);
   void Recycle(CurlExchange& exchange);
 
-  const std::unique_ptr<CURLM, MultiFree> multi_;  // wakeup: any thread
+  const std::unique_ptr<CurlSockets> sockets_;
+  const MultiHandle multi_;  // the thread's alone
 
   absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
@@ -107,10 +112,8 @@ class CurlHttpClient final : public HttpClient {
 void CurlHttpClient::Run() {
   Exchanges running;
   while (TakeQueued(running)) {
-    int active = 0;
-    curl_multi_perform(multi_.get(), &active);
+    sockets_->Run();
     TakeFinished(running);
-    curl_multi_poll(multi_.get(), nullptr, 0, kPollMillis, nullptr);
   }
   for (auto& [id, exchange] : running) {
     curl_multi_remove_handle(multi_.get(), exchange->easy());
@@ -176,10 +179,14 @@ absl::StatusOr<std::unique_ptr<HttpClient>> NewCurlHttpClient(
   if (initialised != CURLE_OK) {
     return Unavailable(StrCat("libcurl: ", curl_easy_strerror(initialised)));
   }
-  CURLM* const multi = curl_multi_init();
+  MultiHandle multi(curl_multi_init());
   if (multi == nullptr) return ResourceExhausted("libcurl: no memory");
+  NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<CurlSockets> sockets,
+                           CurlSockets::Make(multi.get()));
   return std::make_unique<OAuth2HttpClient>(
-      std::make_unique<CurlHttpClient>(options, multi), Clock::System());
+      std::make_unique<CurlHttpClient>(options, std::move(multi),
+                                       std::move(sockets)),
+      Clock::System());
 }
 
 }  // namespace narthex::scrape

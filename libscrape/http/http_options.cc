@@ -47,8 +47,11 @@ std::string CanonicalHeader(std::string_view name) {
 }
 
 bool IsTwice(const Secret& secret) {
-  return !secret.value.empty() && !secret.file.empty();
+  return !secret.value.empty() + !secret.file.empty() + !secret.ref.empty() > 1;
 }
+
+constexpr std::string_view kTlsVersions[] = {"", "TLS10", "TLS11", "TLS12",
+                                             "TLS13"};
 
 absl::Status ValidateTls(const TlsOptions& tls) {
   const auto at_most_one = [](std::string_view what) {
@@ -71,11 +74,9 @@ absl::Status ValidateTls(const TlsOptions& tls) {
         "exactly one of cert or cert_file must be configured when a client key "
         "is configured");
   }
-  constexpr std::string_view kVersions[] = {"", "TLS10", "TLS11", "TLS12",
-                                            "TLS13"};
   for (const std::string& version : {tls.min_version, tls.max_version}) {
-    if (std::find(std::begin(kVersions), std::end(kVersions), version) ==
-        std::end(kVersions)) {
+    if (std::find(std::begin(kTlsVersions), std::end(kTlsVersions), version) ==
+        std::end(kTlsVersions)) {
       return InvalidArgument(StrCat("unknown TLS version: ", version));
     }
   }
@@ -113,10 +114,25 @@ absl::Status ValidateOAuth2(const OAuth2Options& oauth2) {
   if (oauth2.token_url.empty()) {
     return InvalidArgument("oauth2 token_url must be configured");
   }
-  if (IsTwice(oauth2.client_secret)) {
+  if (oauth2.grant_type == kJwtBearer) {
+    if (IsTwice(oauth2.client_certificate_key)) {
+      return InvalidArgument(StrCat(
+          "at most one of oauth2 client_certificate_key, "
+          "client_certificate_key_file & client_certificate_key_ref must be "
+          "configured using grant-type=",
+          kJwtBearer));
+    }
+    const std::string& algorithm = oauth2.signature_algorithm;
+    if (!algorithm.empty() && algorithm != "RS256" && algorithm != "RS384" &&
+        algorithm != "RS512") {
+      return InvalidArgument(
+          "valid signature algorithms are RS256, RS384 and RS512");
+    }
+  } else if (IsTwice(oauth2.client_secret)) {
     return InvalidArgument(
         "at most one of oauth2 client_secret, client_secret_file & "
-        "client_secret_ref must be configured");
+        "client_secret_ref must be configured using "
+        "grant-type=client_credentials");
   }
   NARTHEX_RETURN_IF_ERROR(ValidateTls(oauth2.tls));
   return ValidateProxy(oauth2.proxy);
@@ -165,6 +181,36 @@ absl::Status ValidateHttpOptions(const HttpOptions& options) {
     }
   }
   return ValidateTls(options.tls);
+}
+
+absl::Status CheckSecrets(const HttpOptions& options) {
+  const auto check = [](const Secret& secret, std::string_view what) {
+    if (secret.ref.empty()) return absl::OkStatus();
+    return FailedPrecondition(StrCat(
+        "unable to use ", what, ": cannot use secret ref without manager"));
+  };
+  const auto version = [](const std::string& text) {
+    return std::find(std::begin(kTlsVersions), std::end(kTlsVersions), text) -
+           std::begin(kTlsVersions);
+  };
+  const TlsOptions& tls = options.tls;
+  if (!tls.min_version.empty() && !tls.max_version.empty() &&
+      version(tls.max_version) < version(tls.min_version)) {
+    return InvalidArgument(
+        "tls_config.max_version must be greater than or equal to "
+        "tls_config.min_version if both are specified");
+  }
+  NARTHEX_RETURN_IF_ERROR(check(tls.ca, "CA cert"));
+  NARTHEX_RETURN_IF_ERROR(check(tls.cert, "client cert"));
+  NARTHEX_RETURN_IF_ERROR(check(tls.key, "client key"));
+  NARTHEX_RETURN_IF_ERROR(check(options.credentials, "credentials"));
+  NARTHEX_RETURN_IF_ERROR(check(options.basic_auth_user, "username"));
+  NARTHEX_RETURN_IF_ERROR(check(options.basic_auth_password, "password"));
+  if (!options.oauth2) return absl::OkStatus();
+  return options.oauth2->grant_type == kJwtBearer
+             ? check(options.oauth2->client_certificate_key,
+                     "client certificate")
+             : check(options.oauth2->client_secret, "client secret");
 }
 
 }  // namespace narthex::scrape

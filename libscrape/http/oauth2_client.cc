@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "libscrape/http/curl_exchange.h"
+#include "libscrape/http/jwt.h"
 #include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
 #include "narthex/model/labels.h"
@@ -51,19 +52,9 @@ std::string FormField(std::string_view form, std::string_view name) {
   return {};
 }
 
-std::string RequestForm(const OAuth2Options& oauth2, const std::string& secret,
-                        bool in_body) {
-  std::map<std::string, std::string> fields = oauth2.endpoint_params;
-  fields["grant_type"] = "client_credentials";
-  std::string scopes;
-  for (const std::string& scope : oauth2.scopes) {
-    StrAppend(&scopes, scopes.empty() ? "" : " ", scope);
-  }
-  if (!scopes.empty()) fields["scope"] = scopes;
-  if (in_body) {
-    fields["client_id"] = oauth2.client_id;
-    if (!secret.empty()) fields["client_secret"] = secret;
-  }
+using Fields = std::map<std::string, std::string>;
+
+std::string Form(const Fields& fields) {
   std::string form;
   for (const auto& [name, value] : fields) {
     StrAppend(&form, form.empty() ? "" : "&", QueryEscape(name), "=",
@@ -72,21 +63,62 @@ std::string RequestForm(const OAuth2Options& oauth2, const std::string& secret,
   return form;
 }
 
+bool IsSigned(const OAuth2Options& oauth2) {
+  return oauth2.grant_type == kJwtBearer;
+}
+
+// `secret`: the client's secret, or its private key.
+absl::StatusOr<std::string> RequestForm(const OAuth2Options& oauth2,
+                                        const std::string& secret, bool in_body,
+                                        Timestamp now) {
+  Fields fields;
+  std::string scopes;
+  for (const std::string& scope : oauth2.scopes) {
+    StrAppend(&scopes, scopes.empty() ? "" : " ", scope);
+  }
+  if (!scopes.empty()) fields["scope"] = scopes;
+  if (IsSigned(oauth2)) {
+    NARTHEX_ASSIGN_OR_RETURN(fields["assertion"], SignJwt(oauth2, secret, now));
+  }
+  for (const auto& [name, value] : oauth2.endpoint_params) {
+    if (!fields.emplace(name, value).second) {
+      return InvalidArgument(
+          StrCat("oauth2: cannot overwrite parameter ", GoQuote(name)));
+    }
+  }
+  // May be given, for servers that want another one than the standard's.
+  fields.emplace("grant_type", IsSigned(oauth2)
+                                   ? std::string(kJwtBearer)
+                                   : std::string("client_credentials"));
+  if (in_body) {
+    fields["client_id"] = oauth2.client_id;
+    if (!secret.empty()) fields["client_secret"] = secret;
+  }
+  return Form(fields);
+}
+
 // Whatever makes a token another one.
 std::string KeyOf(const OAuth2Options& oauth2, const std::string& secret) {
   std::string key;
   const auto add = [&](std::string_view text) {
     StrAppend(&key, text.size(), ":", text);
   };
-  add(RequestForm(oauth2, secret, /*in_body=*/true));
-  add(oauth2.token_url);
+  for (const std::string* part :
+       {&secret, &oauth2.client_id, &oauth2.token_url, &oauth2.grant_type,
+        &oauth2.client_certificate_key_id, &oauth2.signature_algorithm,
+        &oauth2.iss, &oauth2.audience, &oauth2.tls.server_name,
+        &oauth2.proxy.url}) {
+    add(*part);
+  }
+  for (const std::string& scope : oauth2.scopes) add(scope);
+  for (const Fields* fields : {&oauth2.endpoint_params, &oauth2.claims}) {
+    add(Form(*fields));
+  }
   for (const Secret* part :
        {&oauth2.tls.ca, &oauth2.tls.cert, &oauth2.tls.key}) {
     add(part->value);
     add(part->file);
   }
-  add(oauth2.tls.server_name);
-  add(oauth2.proxy.url);
   return key;
 }
 
@@ -160,14 +192,17 @@ RequestId OAuth2HttpClient::Send(HttpRequest request, Done done) {
   }
   Credentials credentials;
   credentials.options = request.options;
-  auto secret = Reveal(request.options->oauth2->client_secret);
+  const OAuth2Options& oauth2 = *request.options->oauth2;
+  auto secret = RevealAs(
+      "oauth2 client secret",
+      IsSigned(oauth2) ? oauth2.client_certificate_key : oauth2.client_secret);
   if (!secret.ok()) {
     std::move(done)(
-        Annotate(secret.status(), "unable to read OAuth2 client secret"));
+        Annotate(secret.status(), StrCat("Get ", GoQuote(request.url))));
     return RequestId::kNone;
   }
   credentials.secret = *std::move(secret);
-  credentials.key = KeyOf(*request.options->oauth2, credentials.secret);
+  credentials.key = KeyOf(oauth2, credentials.secret);
   const Duration timeout = request.timeout;
   std::string authorization;
   RequestId id = RequestId::kNone;
@@ -204,7 +239,9 @@ void OAuth2HttpClient::Fetch(Credentials credentials, bool in_body,
   options->proxy = oauth2.proxy;
   options->follow_redirects = credentials.options->follow_redirects;
   options->enable_http2 = credentials.options->enable_http2;
-  if (!in_body) {
+  // What is signed needs no password.
+  const bool in_header = !in_body && !IsSigned(oauth2);
+  if (in_header) {
     options->basic_auth_user.value = QueryEscape(oauth2.client_id);
     options->basic_auth_password.value = QueryEscape(credentials.secret);
   }
@@ -212,7 +249,14 @@ void OAuth2HttpClient::Fetch(Credentials credentials, bool in_body,
   request.method = "POST";
   request.url = oauth2.token_url;
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
-  request.body = RequestForm(oauth2, credentials.secret, in_body);
+  auto form = RequestForm(oauth2, credentials.secret,
+                          in_body && !IsSigned(oauth2), clock_->Now());
+  if (!form.ok()) {
+    return TakeToken(credentials, in_body, /*may_retry=*/false, timeout,
+                     form.status());
+  }
+  request.body = *std::move(form);
+  may_retry = may_retry && in_header;
   request.timeout = timeout;
   request.body_limit = kTokenLimit;
   request.options = std::move(options);
@@ -234,9 +278,16 @@ void OAuth2HttpClient::TakeToken(const Credentials& credentials, bool in_body,
     if (may_retry) {
       return Fetch(credentials, /*in_body=*/true, /*may_retry=*/false, timeout);
     }
-    token =
-        Unavailable(StrCat("oauth2: cannot fetch token: ", answer->StatusLine(),
-                           "\nResponse: ", answer->body));
+    token = ReadOAuth2Token(answer->body, answer->content_type);
+    // Unless the server says why in the standard's way.
+    const bool explained = !IsSigned(*credentials.options->oauth2) &&
+                           !token.ok() &&
+                           Message(token.status()).starts_with("oauth2: \"");
+    if (!explained) {
+      token = Unavailable(
+          StrCat("oauth2: cannot fetch token: ", answer->StatusLine(),
+                 "\nResponse: ", answer->body));
+    }
   } else {
     token = ReadOAuth2Token(answer->body, answer->content_type);
   }

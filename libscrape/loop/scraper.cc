@@ -74,9 +74,23 @@ absl::Status Scraper::SetJobs(std::vector<Job> jobs) {
     before = impl_->pools;
   }
   std::vector<std::shared_ptr<TargetPool>> fresh;
+  bool failed = false;
   for (const auto& [name, settings] : wanted) {
     const auto old = before.find(name);
-    if (old == before.end()) {
+    const bool known = old != before.end();
+    // A job that nobody can speak for does not keep the others from working.
+    if (const absl::Status status = CheckSecrets(settings->job.http);
+        !status.ok()) {
+      Log(impl_->context->logger(), LogLevel::kError,
+          known ? "error reloading scrape pool"
+                : "error creating new scrape pool",
+          {{"err", StrCat("error creating HTTP client: ", Message(status))},
+           {"scrape_pool", name}});
+      failed = failed || known;
+      if (known) pools.insert(*old);
+      continue;
+    }
+    if (!known) {
       auto pool = std::make_shared<TargetPool>(impl_->context, settings);
       fresh.push_back(pool);
       pools.emplace(name, std::move(pool));
@@ -98,7 +112,8 @@ absl::Status Scraper::SetJobs(std::vector<Job> jobs) {
     impl_->gone.push_back(pool);
   }
   for (const auto& pool : fresh) pool->Start();
-  return absl::OkStatus();
+  if (!failed) return absl::OkStatus();
+  return FailedPrecondition("failed to apply the new configuration");
 }
 
 std::vector<TargetStatus> Scraper::Targets(std::string_view pool) const {

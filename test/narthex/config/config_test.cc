@@ -249,6 +249,70 @@ TEST_CASE("every way to authorize and every proxy can be configured",
                   "configured") != std::string::npos);
 }
 
+TEST_CASE("a client may sign its tokens, and secrets may have managers",
+          "[narthex][config]") {
+  const auto config = ParseConfig(
+      "scrape_configs:\n"
+      "- job_name: o\n"
+      "  oauth2:\n"
+      "    client_id: me\n"
+      "    token_url: https://t/token\n"
+      "    grant_type: urn:ietf:params:oauth:grant-type:jwt-bearer\n"
+      "    client_certificate_key_file: key.pem\n"
+      "    client_certificate_key_id: k1\n"
+      "    signature_algorithm: RS384\n"
+      "    iss: i\n"
+      "    audience: a\n"
+      "    claims: {n: 12, f: 1.50, s: \"1\", b: yes, d: 2020-01-01, e: ~,\n"
+      "             l: [x, 'a\"b'], m: {k: -3}}\n"
+      "- job_name: r\n"
+      "  authorization: {credentials_ref: vault}\n"
+      "  tls_config: {ca_ref: ca, cert_ref: c, key_ref: k}\n"
+      "- job_name: b\n"
+      "  basic_auth: {username_ref: u, password_ref: p}\n",
+      "/e/p.yml");
+  INFO(Message(config.status()));
+  REQUIRE(config.ok());
+  const scrape::OAuth2Options& oauth2 = *config->jobs[0].http.oauth2;
+  CHECK(oauth2.grant_type == scrape::kJwtBearer);
+  CHECK(oauth2.client_certificate_key.file == "key.pem");
+  CHECK(oauth2.client_certificate_key_id == "k1");
+  CHECK(oauth2.signature_algorithm == "RS384");
+  CHECK(oauth2.iss == "i");
+  CHECK(oauth2.audience == "a");
+  CHECK(oauth2.claims ==
+        std::map<std::string, std::string>{{"n", "12"},
+                                           {"f", "1.5"},
+                                           {"s", "\"1\""},
+                                           {"b", "true"},
+                                           {"d", "\"2020-01-01\""},
+                                           {"e", "null"},
+                                           {"l", "[\"x\",\"a\\\"b\"]"},
+                                           {"m", "{\"k\":-3}"}});
+  CHECK(config->jobs[1].http.credentials.ref == "vault");
+  CHECK(config->jobs[2].http.basic_auth_password.ref == "p");
+  const auto again = ParseConfig(FormatConfig(*config), "/e/p.yml");
+  REQUIRE(again.ok());
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(again->jobs[i].http == config->jobs[i].http);
+  }
+
+  const auto refused = [](const std::string& fields) {
+    return ErrorOf("scrape_configs:\n- job_name: j\n" + fields);
+  };
+  CHECK(refused("  oauth2: {client_id: x, token_url: u, grant_type: "
+                "'urn:ietf:params:oauth:grant-type:jwt-bearer', "
+                "signature_algorithm: ES256}\n")
+            .find("valid signature algorithms are RS256, RS384 and RS512") !=
+        std::string::npos);
+  CHECK(refused("  basic_auth: {password: p, password_ref: r}\n")
+            .find("at most one of basic_auth password, password_file & "
+                  "password_ref must be configured") != std::string::npos);
+  CHECK(refused("  basic_auth: {}\n  authorization: {}\n")
+            .find("at most one of basic_auth, oauth2 & authorization must be "
+                  "configured") != std::string::npos);
+}
+
 TEST_CASE("a printed configuration reads back as the same",
           "[narthex][config]") {
   const Config config = Parse(R"(

@@ -103,14 +103,14 @@ TEST_CASE("NaN is one NaN", "[scrape][exposition]") {
 TEST_CASE("what is wrong is said with line and column",
           "[scrape][exposition]") {
   REQUIRE(ErrorOf("a 1\nb{c=\"d\"}\ne 2\n") ==
-          "line 2, column 9: expected value after metric, got \"\\n\" while "
-          "parsing: \"b{c=\\\"d\\\"}\"");
+          "line 2, column 9: expected value after metric, got \"\\n\" "
+          "(\"INVALID\") while parsing: \"b{c=\\\"d\\\"}\\n\"");
   REQUIRE(ErrorOf("a{b='c'} 1\n")
-              .find("line 1, column 5: expected label value, got \"'c'}\"") ==
-          0);
+              .find("line 1, column 5: expected label value, got \"'\" ") == 0);
   REQUIRE(ErrorOf("a{b=\"c\"").find("line 1, column 8: expected label name") ==
           0);
-  REQUIRE(ErrorOf("a{b=\"c").find("line 1, column 5: quoted text") == 0);
+  REQUIRE(ErrorOf("a{b=\"c").find("line 1, column 5: expected label value") ==
+          0);
   REQUIRE(ErrorOf("a{b} 1\n").find("expected equal") != std::string::npos);
   REQUIRE(ErrorOf("a{b=\"\xff\"} 1\n").find("invalid UTF-8 label value") !=
           std::string::npos);

@@ -404,6 +404,49 @@ TEST_CASE_METHOD(ClientLab, "what is cancelled, or alive at the end, says so",
   REQUIRE(closed);
 }
 
+TEST_CASE("a secret of a manager is valid, but nobody can tell it",
+          "[scrape][http]") {
+  const Secret ref = {.ref = "r"};
+  const auto unusable = [&](auto set) {
+    HttpOptions options;
+    set(options);
+    CHECK(ValidateHttpOptions(options).ok());
+    return std::string(Message(CheckSecrets(options)));
+  };
+  const std::string why = ": cannot use secret ref without manager";
+  CHECK(unusable([&](HttpOptions& o) { o.credentials = ref; }) ==
+        "unable to use credentials" + why);
+  CHECK(unusable([&](HttpOptions& o) { o.basic_auth_user = ref; }) ==
+        "unable to use username" + why);
+  CHECK(unusable([&](HttpOptions& o) { o.basic_auth_password = ref; }) ==
+        "unable to use password" + why);
+  CHECK(unusable([&](HttpOptions& o) { o.tls.ca = ref; }) ==
+        "unable to use CA cert" + why);
+  CHECK(unusable([&](HttpOptions& o) { o.tls.cert = o.tls.key = ref; }) ==
+        "unable to use client cert" + why);
+  const auto oauth2 = [&](HttpOptions& o) -> OAuth2Options& {
+    o.oauth2.emplace();
+    o.oauth2->client_id = "me";
+    o.oauth2->token_url = "http://t";
+    return *o.oauth2;
+  };
+  CHECK(unusable([&](HttpOptions& o) { oauth2(o).client_secret = ref; }) ==
+        "unable to use client secret" + why);
+  CHECK(unusable([&](HttpOptions& o) {
+          oauth2(o).grant_type = std::string(kJwtBearer);
+          o.oauth2->client_certificate_key = ref;
+        }) == "unable to use client certificate" + why);
+  CHECK(unusable([&](HttpOptions& o) {
+          o.tls.min_version = "TLS13";
+          o.tls.max_version = "TLS12";
+        }) ==
+        "tls_config.max_version must be greater than or equal to "
+        "tls_config.min_version if both are specified");
+  HttpOptions twice;
+  twice.basic_auth_password = {.value = "p", .ref = "r"};
+  CHECK_FALSE(ValidateHttpOptions(twice).ok());
+}
+
 TEST_CASE("options that cannot work are refused", "[scrape][http]") {
   HttpOptions options;
   REQUIRE(ValidateHttpOptions(options).ok());

@@ -51,6 +51,19 @@ TEST_CASE_METHOD(ScrapeLab, "jobs are replaced all or not at all",
           "found multiple scrape configs with job name \"x\"");
 }
 
+TEST_CASE_METHOD(ScrapeLab, "a job without a client is left out or left alone",
+                 "[scrape][loop]") {
+  Job mute = MakeJob("mute");
+  mute.http.credentials.ref = "in-the-vault";
+  REQUIRE_OK(scraper->SetJobs({MakeJob("j"), mute}));
+  REQUIRE(scraper->Pools() == std::vector<std::string>{"j"});
+  // One that was there goes on as it was, and the change counts as failed.
+  mute.name = "j";
+  REQUIRE(Message(scraper->SetJobs({mute, MakeJob("k")})) ==
+          "failed to apply the new configuration");
+  REQUIRE(scraper->Pools() == std::vector<std::string>{"j", "k"});
+}
+
 TEST_CASE_METHOD(ScrapeLab, "a job that changes keeps what did not",
                  "[scrape][loop]") {
   Job job = MakeJob();

@@ -25,12 +25,16 @@
 namespace narthex::scrape {
 
 // A text given directly, or the path of a file that is read anew for every
-// request (so that it can be rotated).  Both empty: not given.
+// request (so that it can be rotated), or its name in a secret manager.  All
+// empty: not given.
 struct Secret {
   std::string value = {};
   std::string file = {};
+  // Valid, as in Prometheus; and as in Prometheus's own server there is no
+  // manager to ask: whoever needs the secret fails (CheckSecrets).
+  std::string ref = {};
 
-  bool empty() const { return value.empty() && file.empty(); }
+  bool empty() const { return value.empty() && file.empty() && ref.empty(); }
   friend bool operator==(const Secret &, const Secret &) = default;
 };
 
@@ -60,13 +64,34 @@ struct ProxyOptions {
   friend bool operator==(const ProxyOptions &, const ProxyOptions &) = default;
 };
 
+// OAuth2Options::grant_type of RFC 7523.
+inline constexpr std::string_view kJwtBearer =
+    "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
 // A token asked for with the client's credentials, and kept while it is good.
 struct OAuth2Options {
   std::string client_id = {};
   Secret client_secret = {};
   std::vector<std::string> scopes = {};
   std::string token_url = {};
+  // Added to the request's form; may replace grant_type in it, nothing else.
   std::map<std::string, std::string> endpoint_params = {};
+  // kJwtBearer: instead of a secret the client sends a token that it has signed
+  // itself.  Anything else: client_credentials.
+  std::string grant_type = {};
+
+  // --- Of kJwtBearer alone.
+
+  Secret client_certificate_key = {};  // RSA, PEM
+  std::string client_certificate_key_id = {};
+  std::string signature_algorithm = {};  // RS256 (the default), RS384, RS512
+  std::string iss = {};                  // empty: client_id
+  std::string audience = {};             // empty: token_url
+  // More of them, and instead of those above: name to value as JSON.
+  std::map<std::string, std::string> claims = {};
+
+  // --- Of both.
+
   // How the token's server is asked.
   TlsOptions tls = {};
   ProxyOptions proxy = {};
@@ -97,6 +122,9 @@ struct HttpOptions {
 // without certificate, an unknown TLS version, headers that are not the user's
 // to set.
 absl::Status ValidateHttpOptions(const HttpOptions &options);
+// What is valid and yet no client can be made of, in Prometheus's words:
+// secrets of a manager, TLS versions that leave none.
+absl::Status CheckSecrets(const HttpOptions &options);
 
 struct HttpRequest {
   std::string method = "GET";

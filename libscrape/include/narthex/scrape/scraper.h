@@ -83,7 +83,10 @@ class Scraper {
 
   // Replaces the whole set: jobs that stay keep their targets and caches, those
   // that go end with stale markers.  All or nothing: one that is refused leaves
-  // everything as it was.
+  // everything as it was.  Except for one that no HTTP client can be made for
+  // (CheckSecrets): as in Prometheus it is logged and left out, or, if it has
+  // been there, stays as it was while the others change; that is
+  // kFailedPrecondition in the end.
   absl::Status SetJobs(std::vector<Job> jobs);
 
   // Sorted by pool, then by URL.  `pool` empty: all.
