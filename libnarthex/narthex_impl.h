@@ -31,6 +31,8 @@ struct Narthex::Impl {
   std::vector<scrape::Job> sources ABSL_GUARDED_BY(reload_mu);  // AddSource
 
   mutable absl::Mutex mu;
+  // What holds where its file says nothing; OpenFromConfig sets it once.
+  GlobalConfig config_defaults = {};
   Config config ABSL_GUARDED_BY(mu);
   ReloadState reload ABSL_GUARDED_BY(mu);
   bool closed ABSL_GUARDED_BY(mu) = false;

@@ -8,10 +8,27 @@
 #include "narthex/base/status.h"
 
 namespace narthex {
+namespace {
+
+// Prometheus's feature flags of the scraper change what holds where the file
+// says nothing, and the file may say otherwise.
+GlobalConfig TakeDefaults(scrape::ScraperOptions& scrape) {
+  GlobalConfig defaults;
+  defaults.extra_scrape_metrics =
+      std::exchange(scrape.extra_scrape_metrics, false);
+  if (scrape.start_time_zero_ingestion || scrape.start_times) {
+    defaults.scrape_protocols = scrape::ProtobufFirstScrapeProtocols();
+  }
+  return defaults;
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Narthex>> Narthex::OpenFromConfig(
     const std::string& yaml_path, Options options) {
-  NARTHEX_ASSIGN_OR_RETURN(Config config, LoadConfig(*options.env, yaml_path));
+  const GlobalConfig defaults = TakeDefaults(options.scrape);
+  NARTHEX_ASSIGN_OR_RETURN(Config config,
+                           LoadConfig(*options.env, yaml_path, defaults));
   if (options.external_labels.empty()) {
     options.external_labels = config.global.external_labels;
   }
@@ -30,6 +47,7 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::OpenFromConfig(
   // What holds where the file says nothing, also after it has changed.
   narthex->impl_->options.storage.retention = retention;
   narthex->impl_->options.storage.retention_bytes = retention_bytes;
+  narthex->impl_->config_defaults = defaults;
   NARTHEX_RETURN_IF_ERROR(narthex->SetJobs(config.jobs));
   absl::MutexLock lock(&narthex->impl_->mu);
   narthex->impl_->config = std::move(config);
@@ -47,6 +65,7 @@ absl::Status Narthex::SetJobs(std::vector<scrape::Job> jobs) {
   NARTHEX_RETURN_IF_ERROR(impl_->scraper->SetJobs(std::move(all)));
   absl::MutexLock lock(&impl_->mu);
   impl_->config.jobs = std::move(jobs);
+  impl_->config.jobs_of_files = 0;
   return absl::OkStatus();
 }
 
@@ -89,7 +108,8 @@ absl::Status Narthex::AddSource(std::string_view job,
 
 absl::Status Narthex::Reload(const std::string& yaml_path) {
   absl::Status status;
-  auto config = LoadConfig(*impl_->options.env, yaml_path);
+  auto config =
+      LoadConfig(*impl_->options.env, yaml_path, impl_->config_defaults);
   status = config.ok() ? SetJobs(config->jobs) : config.status();
   if (status.ok()) status = SetStorage(config->storage);
 

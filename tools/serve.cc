@@ -68,8 +68,12 @@ int Serve(ServeSettings settings) {
                  std::initializer_list<LogField> fields = {}) {
     Log(&logger, level, message, fields);
   };
-  for (const std::string& warning : settings.warnings) {
-    log(LogLevel::kWarn, warning);
+  for (const ServeSettings::Notice& notice : settings.notices) {
+    if (notice.option.empty()) {
+      log(notice.level, notice.message);
+    } else {
+      log(notice.level, notice.message, {{"option", notice.option}});
+    }
   }
   const std::string version(GetBuildInfo().version);
   log(LogLevel::kInfo, "Starting narthex", {{"version", version}});

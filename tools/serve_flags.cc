@@ -8,6 +8,7 @@
 
 #include "narthex/base/status.h"
 #include "narthex/base/time.h"
+#include "tools/serve_features.h"
 
 namespace narthex::tools {
 namespace {
@@ -246,55 +247,6 @@ void ReadStorage(Reader& read, ServeSettings& out) {
   }
 }
 
-void ReadFeatures(const ServeFlags& flags, ServeSettings& out) {
-  promql::EngineOptions& engine = out.options.engine;
-  static constexpr std::string_view kAlwaysOn[] = {
-      "promql-at-modifier",   "promql-negative-offset",
-      "promql-duration-expr", "new-service-discovery-manager",
-      "utf8-names",           "no-default-scrape-port",
-      "native-histograms"};
-  for (const std::string& list : flags.features) {
-    std::string_view rest = list;
-    while (!rest.empty()) {
-      const size_t comma = rest.find(',');
-      const std::string_view name = rest.substr(0, comma);
-      rest.remove_prefix(comma == std::string_view::npos ? rest.size()
-                                                         : comma + 1);
-      if (name == "promql-experimental-functions") {
-        engine.experimental_functions = true;
-      } else if (name == "promql-delayed-name-removal") {
-        engine.delayed_name_removal = true;
-      } else if (name == "promql-extended-range-selectors") {
-        engine.extended_range_selectors = true;
-      } else if (name == "promql-binop-fill-modifiers") {
-        engine.binop_fill_modifiers = true;
-      } else if (name == "promql-per-step-stats") {
-        engine.per_step_stats = true;
-      } else if (name == "use-start-timestamps") {
-        engine.start_timestamps = true;
-      } else if (name == "type-and-unit-labels") {
-        engine.type_and_unit_labels = true;
-      } else if (name == "memory-snapshot-on-shutdown") {
-        out.options.storage.memory_snapshot_on_shutdown = true;
-      } else if (name == "exemplar-storage") {
-        // How many is said by storage.exemplars.max_exemplars.
-        out.options.storage.max_exemplars = 100000;
-      } else if (name == "extra-scrape-metrics") {
-        out.options.scrape.extra_scrape_metrics = true;
-      } else if (name == "created-timestamp-zero-ingestion") {
-        out.options.scrape.start_time_zero_ingestion = true;
-      } else if (name == "metadata-wal-records") {
-        out.options.scrape.append_metadata = true;
-      } else if (!name.empty() &&
-                 std::find(std::begin(kAlwaysOn), std::end(kAlwaysOn), name) ==
-                     std::end(kAlwaysOn)) {
-        out.warnings.push_back(
-            StrCat("--enable-feature: \"", name, "\" is not known here"));
-      }
-    }
-  }
-}
-
 // "http://host:9090/path": scheme and host for the targets' links.  Not given:
 // this machine's name and the first port that is listened on.
 void ReadExternalUrl(Reader& read, ServeSettings& out) {
@@ -364,9 +316,10 @@ absl::StatusOr<ServeSettings> ReadServeFlags(
         std::find(given.begin(), given.end(), flag.name) != given.end();
     if (!was_given) continue;
     if (flag.kind == Kind::kIdleBool || flag.kind == Kind::kIdleText) {
-      out.warnings.push_back(
-          StrCat("--", std::string_view(flag.name),
-                 " does nothing here: ", std::string_view(flag.help)));
+      out.notices.push_back(
+          {.message =
+               StrCat("--", std::string_view(flag.name),
+                      " does nothing here: ", std::string_view(flag.help))});
     } else if (flag.kind == Kind::kRefused &&
                read.Text(flag.name) != flag.value) {
       read.Fail(flag.name, Unimplemented("not supported by narthex yet"));
@@ -383,7 +336,9 @@ absl::StatusOr<ServeSettings> ReadServeFlags(
   engine.max_samples = read.Number("query.max-samples", 1);
   out.api.max_concurrent_queries =
       static_cast<int>(read.Number("query.max-concurrency", 1));
-  ReadFeatures(flags, out);
+  for (const std::string& features : flags.features) {
+    TakeFeatures(features, out);
+  }
 
   out.http.listen = flags.listen;
   if (out.http.listen.empty()) out.http.listen = {"0.0.0.0:9090"};

@@ -39,8 +39,13 @@ struct ServeSettings {
   api::Options api = {};
   bool lifecycle = false;  // /-/reload and /-/quit
   LogLevel log_level = LogLevel::kInfo;
-  // Flags that were given and do nothing here.
-  std::vector<std::string> warnings = {};
+  // What is to be logged of the flags that were given.
+  struct Notice {
+    LogLevel level = LogLevel::kWarn;
+    std::string message = {};
+    std::string option = {};  // of --enable-feature; "": of a flag
+  };
+  std::vector<Notice> notices = {};
 };
 
 // `given`: the names of the flags that stood on the command line.

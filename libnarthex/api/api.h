@@ -136,6 +136,9 @@ ApiError MetricMetadata(Call& call);
 // api_targets.cc
 ApiError Targets(Call& call);
 ApiError ScrapePools(Call& call);
+ApiError ScrapePoolConfig(Call& call);
+ApiError TargetMetadata(Call& call);
+ApiError TargetRelabelSteps(Call& call);
 // api_admin.cc
 ApiError DeleteSeries(Call& call);
 ApiError CleanTombstones(Call& call);

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include "libnarthex/config/config_parts.h"
+#include "narthex/base/ascii.h"
 #include "narthex/model/labels_builder.h"
 
 namespace narthex::config {
@@ -86,24 +88,33 @@ absl::StatusOr<Labels> ReadLabels(const YamlNode& node, std::string_view file) {
   return Labels::FromPairs(pairs);
 }
 
-void ReadScrapeProtocols(MapReader& map, std::string_view key,
+void ReadScrapeProtocols(MapReader& map, std::string_view whose,
                          std::vector<scrape::ScrapeProtocol>& out) {
+  constexpr std::string_view kKey = "scrape_protocols";
   std::vector<std::string> names;
-  map.Read(key, names);
-  if (names.empty()) return;
-  std::vector<scrape::ScrapeProtocol> protocols;
+  map.Read(kKey, names);
+  if (!map.Has(kKey)) return;
+  const auto fail = [&](std::string_view what) {
+    map.Fail(StrCat(what, " for ", whose));
+  };
+  if (names.empty()) return fail("scrape_protocols cannot be empty");
+  std::string all;
   for (const std::string& name : names) {
-    auto protocol = scrape::ParseScrapeProtocol(name);
-    if (!protocol.ok()) {
-      return map.Fail(StrCat(key, ": ", Message(protocol.status())));
-    }
-    for (const scrape::ScrapeProtocol other : protocols) {
-      if (other != *protocol) continue;
-      return map.Fail(StrCat(key, ": \"", name, "\" is there twice"));
-    }
-    protocols.push_back(*protocol);
+    StrAppend(&all, all.empty() ? "" : " ", name);
   }
-  out = std::move(protocols);
+  std::set<std::string> seen;
+  out.clear();
+  for (const std::string& name : names) {
+    if (!seen.insert(AsciiLower(name)).second) {
+      return fail(
+          StrCat("duplicated protocol in scrape_protocols, got [", all, "]"));
+    }
+    const auto protocol = scrape::ParseScrapeProtocol(name);
+    if (!protocol.ok()) {
+      return fail(StrCat("scrape_protocols: ", Message(protocol.status())));
+    }
+    out.push_back(*protocol);
+  }
 }
 
 void ReadNameValidation(MapReader& map, scrape::NameValidation& out) {
@@ -113,21 +124,28 @@ void ReadNameValidation(MapReader& map, scrape::NameValidation& out) {
                    out = scrape::NameValidation::kUtf8;
                  } else if (text == "legacy") {
                    out = scrape::NameValidation::kLegacy;
-                 } else {
+                 } else if (!text.empty()) {
                    return InvalidArgument(StrCat(
-                       "must be `utf8` or `legacy`, not \"", text, "\""));
+                       "unrecognized ValidationScheme: ", GoQuote(text)));
                  }
                  return absl::OkStatus();
                });
 }
 
-void ReadNameEscaping(MapReader& map,
+void ReadNameEscaping(MapReader& map, std::string_view whose,
                       std::optional<scrape::NameEscaping>& out) {
   map.ReadText("metric_name_escaping_scheme",
                [&](const std::string& text) -> absl::Status {
                  if (text.empty()) return absl::OkStatus();
-                 NARTHEX_ASSIGN_OR_RETURN(out, scrape::ParseNameEscaping(text));
-                 return absl::OkStatus();
+                 const auto read = scrape::ParseNameEscaping(text);
+                 if (read.ok()) {
+                   out = *read;
+                   return absl::OkStatus();
+                 }
+                 return InvalidArgument(StrCat("unknown ", whose,
+                                               " name escaping method "
+                                               "specified, ",
+                                               Message(read.status())));
                });
 }
 
@@ -160,8 +178,13 @@ absl::Status ReadGlobal(const YamlNode& node, std::string_view file,
     out.external_labels = builder.Build();
     return absl::OkStatus();
   });
-  ReadScrapeProtocols(map, "scrape_protocols", out.scrape_protocols);
+  ReadScrapeProtocols(map, "global config", out.scrape_protocols);
   ReadNameValidation(map, out.name_validation);
+  for (const Label& label : out.external_labels) {
+    if (!scrape::IsValidLabelName(label.name, out.name_validation)) {
+      map.Fail(StrCat(GoQuote(label.name), " is not a valid label name"));
+    }
+  }
   map.Read("extra_scrape_metrics", out.extra_scrape_metrics);
   map.ReadBytes("body_size_limit", out.body_size_limit);
   map.Read("sample_limit", out.sample_limit);
@@ -170,7 +193,7 @@ absl::Status ReadGlobal(const YamlNode& node, std::string_view file,
   map.Read("label_name_length_limit", out.label_name_length_limit);
   map.Read("label_value_length_limit", out.label_value_length_limit);
   map.Read("keep_dropped_targets", out.keep_dropped_targets);
-  ReadNameEscaping(map, out.name_escaping);
+  ReadNameEscaping(map, "global", out.name_escaping);
   if (out.name_escaping == scrape::NameEscaping::kAllowUtf8 &&
       out.name_validation != scrape::NameValidation::kUtf8) {
     map.Fail(
@@ -187,44 +210,3 @@ absl::Status ReadGlobal(const YamlNode& node, std::string_view file,
 }
 
 }  // namespace narthex::config
-
-namespace narthex {
-
-absl::StatusOr<Config> ParseConfig(std::string_view yaml,
-                                   std::string_view file) {
-  NARTHEX_ASSIGN_OR_RETURN(const config::YamlNode root,
-                           config::ParseYaml(yaml, file));
-  Config out;
-  config::MapReader map(root, file, "the configuration");
-  map.Read("global", [&](const config::YamlNode& node) {
-    return config::ReadGlobal(node, file, out.global);
-  });
-  map.Read("storage", [&](const config::YamlNode& node) {
-    return config::ReadStorage(node, file, out.storage);
-  });
-  map.ReadEach("scrape_configs",
-               [&](const config::YamlNode& node) -> absl::Status {
-                 NARTHEX_ASSIGN_OR_RETURN(
-                     scrape::Job job, config::ReadJob(node, file, out.global));
-                 for (const scrape::Job& other : out.jobs) {
-                   if (other.name != job.name) continue;
-                   return config::ErrorAt(
-                       file, node,
-                       StrCat("found multiple scrape configs with job name \"",
-                              job.name, "\""));
-                 }
-                 out.jobs.push_back(std::move(job));
-                 return absl::OkStatus();
-               });
-  map.Refuse({"runtime", "rule_files", "scrape_config_files", "alerting",
-              "remote_write", "remote_read", "tracing", "otlp"});
-  NARTHEX_RETURN_IF_ERROR(map.Finish());
-  return out;
-}
-
-absl::StatusOr<Config> LoadConfig(Env& env, const std::string& path) {
-  NARTHEX_ASSIGN_OR_RETURN(const std::string text, env.ReadFile(path));
-  return ParseConfig(text, path);
-}
-
-}  // namespace narthex

@@ -44,12 +44,15 @@ void ReadDiscovery(MapReader& map, std::string_view file, scrape::Job& job);
 absl::StatusOr<Labels> ReadLabels(const YamlNode& node, std::string_view file);
 // `path`, or, if it is relative, below the folder of `file`.
 std::string FromFolderOf(std::string_view file, const std::string& path);
-void ReadScrapeProtocols(MapReader& map, std::string_view key,
+// `whose`: "global config", for messages.
+void ReadScrapeProtocols(MapReader& map, std::string_view whose,
                          std::vector<scrape::ScrapeProtocol>& out);
 absl::Status ReadStorage(const YamlNode& node, std::string_view file,
                          StorageConfig& out);
 void ReadNameValidation(MapReader& map, scrape::NameValidation& out);
-void ReadNameEscaping(MapReader& map, std::optional<scrape::NameEscaping>& out);
+// `whose`: "global", "scrape config".
+void ReadNameEscaping(MapReader& map, std::string_view whose,
+                      std::optional<scrape::NameEscaping>& out);
 void ReadFailureLog(MapReader& map, std::string_view file, std::string& out);
 
 }  // namespace narthex::config

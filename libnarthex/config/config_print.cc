@@ -1,5 +1,6 @@
 // The configuration as YAML, every default written out, secrets hidden.
 
+#include <algorithm>
 #include <utility>
 
 #include "libnarthex/config/config_parts.h"
@@ -382,8 +383,7 @@ void WriteEach(YamlText& out, std::string_view key,
   out.Close();
 }
 
-void WriteJob(YamlText& out, const scrape::Job& job) {
-  out.Item();
+void WriteJobFields(YamlText& out, const scrape::Job& job) {
   out.Text("job_name", job.name);
   if (job.honor_labels) out.Flag("honor_labels", true);
   out.Flag("honor_timestamps", job.honor_timestamps);
@@ -447,6 +447,11 @@ void WriteJob(YamlText& out, const scrape::Job& job) {
             &WriteKubernetesDiscovery);
 }
 
+void WriteJob(YamlText& out, const scrape::Job& job) {
+  out.Item();
+  WriteJobFields(out, job);
+}
+
 }  // namespace
 
 std::string FormatConfig(const Config& config) {
@@ -466,7 +471,12 @@ std::string FormatConfig(const Config& config) {
   }
   WriteCommon(out, global);
   out.Close();
-  WriteEach(out, "scrape_configs", config.jobs, &WriteJob);
+  if (!config.scrape_config_files.empty()) {
+    out.List("scrape_config_files", config.scrape_config_files);
+  }
+  std::vector<scrape::Job> own = config.jobs;
+  own.resize(own.size() - std::min(own.size(), config.jobs_of_files));
+  WriteEach(out, "scrape_configs", own, &WriteJob);
   const StorageConfig& storage = config.storage;
   const bool sized =
       storage.retention.has_value() || storage.retention_bytes.has_value();
@@ -496,6 +506,12 @@ std::string FormatConfig(const Config& config) {
     }
     out.Close();
   }
+  return out.Take();
+}
+
+std::string FormatJob(const scrape::Job& job) {
+  YamlText out;
+  WriteJobFields(out, job);
   return out.Take();
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "libnarthex/config/config_parts.h"
+#include "narthex/model/labels.h"
 
 namespace narthex::config {
 namespace {
@@ -36,6 +37,12 @@ void ReadRelabelRules(MapReader& map, std::string_view key,
                       std::string_view file, scrape::NameValidation validation,
                       std::vector<scrape::RelabelRule>& out) {
   map.ReadEach(key, [&](const YamlNode& node) -> absl::Status {
+    if (node.kind == YamlNode::Kind::kNull) {
+      const bool targets = key == "relabel_configs";
+      return ErrorAt(file, node,
+                     StrCat("empty or null ", targets ? "target" : "metric",
+                            " relabeling rule in scrape config"));
+    }
     NARTHEX_ASSIGN_OR_RETURN(scrape::RelabelRule rule,
                              ReadRelabelRule(node, file, validation));
     out.push_back(std::move(rule));
@@ -70,7 +77,7 @@ void ReadNames(MapReader& map, const GlobalConfig& global, scrape::Job& job) {
   const bool own = map.Has("metric_name_validation_scheme");
   ReadNameValidation(map, job.name_validation);
   if (!own) job.name_escaping = global.name_escaping;
-  ReadNameEscaping(map, job.name_escaping);
+  ReadNameEscaping(map, "scrape config", job.name_escaping);
 }
 
 void ReadHistograms(MapReader& map, const GlobalConfig& global,
@@ -85,7 +92,9 @@ void ReadHistograms(MapReader& map, const GlobalConfig& global,
   } else if (job.scrape_native_histograms) {
     job.protocols = scrape::ProtobufFirstScrapeProtocols();
   }
-  ReadScrapeProtocols(map, "scrape_protocols", job.protocols);
+  ReadScrapeProtocols(map,
+                      StrCat("scrape config with job name ", GoQuote(job.name)),
+                      job.protocols);
 }
 
 scrape::Job FromGlobal(const GlobalConfig& global) {
@@ -168,8 +177,15 @@ absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
   ReadHistograms(map, global, job);
   map.ReadText("fallback_scrape_protocol",
                [&](const std::string& text) -> absl::Status {
-                 NARTHEX_ASSIGN_OR_RETURN(job.fallback_protocol,
-                                          scrape::ParseScrapeProtocol(text));
+                 const auto read = scrape::ParseScrapeProtocol(text);
+                 if (text.empty()) return absl::OkStatus();
+                 if (!read.ok()) {
+                   return InvalidArgument(
+                       StrCat("invalid fallback_scrape_protocol for scrape "
+                              "config with job name ",
+                              GoQuote(job.name), ": ", Message(read.status())));
+                 }
+                 job.fallback_protocol = *read;
                  return absl::OkStatus();
                });
 

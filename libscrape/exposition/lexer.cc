@@ -55,9 +55,8 @@ PageLexer::Entry PageLexer::Fail(const char* at, std::string_view what) {
   const auto offset = static_cast<size_t>(at - begin_);
   const char* line = at;
   while (line > begin_ && line[-1] != '\n') --line;
-  // An entry may begin within a line, behind what was taken for a sample.
   const char* from = entry_ != nullptr ? entry_ : begin_;
-  while (from > begin_ && from[-1] != '\n') --from;
+  if (cut_entry_ != nullptr) from = cut_entry_;
   const std::string said =
       PageError({from, static_cast<size_t>(end_ - from)}, grammar_);
   status_ = InvalidArgument(
@@ -83,6 +82,8 @@ bool PageLexer::ParseQuoted(std::string_view& text, bool& ascii) {
       Fail(p, "nothing to escape after the backslash");
       return false;
     }
+    // What follows the backslash is not searched, and may be no ASCII.
+    ascii = ascii && static_cast<unsigned char>(p[1]) < 0x80;
     p += 2;
   }
   text = {start, static_cast<size_t>(p - start)};
@@ -111,7 +112,11 @@ bool PageLexer::ParseLabels(std::vector<RawLabel>& labels, bool named) {
     const bool quoted = p_ < end_ && *p_ == '"';
     if (quoted) {
       ++p_;
-      if (!ParseQuoted<true>(label.name, ascii)) return false;
+      // Names of an exemplar's labels have no line ends.
+      if (named ? !ParseQuoted<true>(label.name, ascii)
+                : !ParseQuoted<false>(label.name, ascii)) {
+        return false;
+      }
     } else if (p_ < end_ && Is(*p_, kLabelStart)) {
       p_ = SkipLabel(p_ + 1, end_);
       label.name = {start, static_cast<size_t>(p_ - start)};
@@ -289,16 +294,13 @@ const char* PageLexer::ParseLongValue(const char* start) {
   return error == std::errc() && p == stop ? stop : nullptr;
 }
 
-bool PageLexer::ParseMetricName(const char* line_end,
-                                std::string_view keyword) {
+bool PageLexer::ParseMetricName(std::string_view keyword, const char*& line_end,
+                                bool& plain) {
   if (p_ < line_end && *p_ == '"') {
-    const char* const start = ++p_;
+    ++p_;
     bool ascii = true;
-    if (!ParseQuoted<false>(metric_, ascii)) return false;
-    if (!ascii && !IsValidUtf8(metric_)) {
-      Fail(start, "invalid UTF-8 metric name");
-      return false;
-    }
+    if (!ParseQuoted<true>(metric_, ascii)) return false;
+    if (p_ > line_end) line_end = FindLineEnd(p_, end_, plain);
     if (metric_.find('\\') != std::string_view::npos) {
       name_text_.clear();
       metric_ = Unescape(metric_, true, name_text_);

@@ -110,8 +110,11 @@ class PageLexer {
   // A number that ParseShortDecimal leaves to others, up to its line end; null:
   // it is none, or more than a number stands there.
   const char* ParseLongValue(const char* start);
-  // The name after HELP, TYPE or UNIT, maybe quoted, into metric_.
-  bool ParseMetricName(const char* line_end, std::string_view keyword);
+  // The name after HELP, TYPE or UNIT, maybe quoted, into metric_.  There may
+  // be line ends between the quotes: then `line_end` is the one behind them,
+  // and `plain` is about what stands before it.
+  bool ParseMetricName(std::string_view keyword, const char*& line_end,
+                       bool& plain);
   // `text` with `\\` and `\n` (and `\"`) resolved, in a buffer of its own.
   std::string_view UnescapeText(std::string_view text, bool quotes);
 
@@ -120,6 +123,9 @@ class PageLexer {
   const char* p_;
   const char* end_;
   const char* entry_ = nullptr;
+  // The sample that ended before its line did: with what is left of the line
+  // the next entry fails.
+  const char* cut_entry_ = nullptr;
 
   std::string_view series_;
   double value_ = 0;

@@ -139,10 +139,10 @@ absl::StatusOr<NameEscaping> ParseNameEscaping(std::string_view text) {
   for (size_t i = 0; i < std::size(kEscapings); ++i) {
     if (kEscapings[i] == text) return static_cast<NameEscaping>(i);
   }
-  return InvalidArgument(StrCat(
-      "unknown scrape config name escaping method specified, must be one of "
-      "'allow-utf-8', 'underscores', 'dots', or 'values', got ",
-      GoQuote(text)));
+  return InvalidArgument(
+      StrCat("must be one of 'allow-utf-8', 'underscores', 'dots', or "
+             "'values', got ",
+             GoQuote(text)));
 }
 
 std::string_view NameEscapingName(NameEscaping escaping) {

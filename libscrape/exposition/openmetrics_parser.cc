@@ -81,12 +81,15 @@ PageLexer::Entry OpenMetricsParser::NextComment() {
   }
   const std::string_view keyword = rest.substr(2, 4);
   bool plain = true;
-  const char* const line_end = FindLineEnd(p_, end_, plain);
+  const char* line_end = FindLineEnd(p_, end_, plain);
   if (line_end == end_) {
     return Fail(end_, StrCat("expected text in ", keyword));
   }
   p_ += 7;
-  if (!ParseMetricName(line_end, keyword)) return Entry::kEnd;
+  if (!ParseMetricName(keyword, line_end, plain)) return Entry::kEnd;
+  if (line_end == end_) {
+    return Fail(end_, StrCat("expected text in ", keyword));
+  }
   if (*p_ != ' ') return Fail(p_, StrCat("expected text in ", keyword));
   const char* const text = p_ + 1;
   text_ = {text, static_cast<size_t>(line_end - text)};
@@ -176,6 +179,7 @@ PageLexer::Entry OpenMetricsParser::NextSeries() {
   }
   // Else the sample counts, as in Prometheus, and the next entry fails: blanks
   // begin none.
+  if (p_[-1] != '\n') cut_entry_ = entry_;
   return Entry::kSeries;
 }
 

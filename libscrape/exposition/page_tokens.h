@@ -57,8 +57,9 @@ class PageTokens {
   // Blanks between tokens are the text format's alone.
   Token Next() {
     for (;;) {
-      start_ = at_;
+      // At the end the last token stays the one to show.
       if (at_ >= size()) return Token::kEof;
+      start_ = at_;
       const Token token = open_metrics_ ? NextOpenMetrics() : NextText();
       if (token != Token::kBlanks) return token;
     }

@@ -99,8 +99,7 @@ bool TextParser::ParseTimestamp() {
 
 PageLexer::Entry TextParser::NextComment() {
   bool plain = true;
-  const char* const line_end = FindLineEnd(p_, end_, plain);
-  const char* const next_line = line_end < end_ ? line_end + 1 : end_;
+  const char* line_end = FindLineEnd(p_, end_, plain);
 
   const char* const word = SkipBlanks(p_ + 1, line_end);
   const bool keyword = word > p_ + 1 && line_end - word > 4 && IsBlank(word[4]);
@@ -108,11 +107,13 @@ PageLexer::Entry TextParser::NextComment() {
   const bool type = keyword && std::memcmp(word, "TYPE", 4) == 0;
   if (!help && !type) {
     text_ = {p_, static_cast<size_t>(line_end - p_)};
-    p_ = next_line;
+    p_ = line_end < end_ ? line_end + 1 : end_;
     return Entry::kComment;
   }
   p_ = SkipBlanks(word + 4, line_end);
-  if (!ParseMetricName(line_end, help ? "HELP" : "TYPE")) return Entry::kEnd;
+  if (!ParseMetricName(help ? "HELP" : "TYPE", line_end, plain)) {
+    return Entry::kEnd;
+  }
   const char* const text = p_ < line_end ? p_ + 1 : p_;
   text_ = {text, static_cast<size_t>(line_end - text)};
   if (type) {
@@ -127,7 +128,7 @@ PageLexer::Entry TextParser::NextComment() {
       text_ = UnescapeText(text_, /*quotes=*/false);
     }
   }
-  p_ = next_line;
+  p_ = line_end < end_ ? line_end + 1 : end_;
   return type ? Entry::kType : Entry::kHelp;
 }
 

@@ -151,6 +151,13 @@ std::vector<std::string> Scraper::Pools() const {
   return names;
 }
 
+std::optional<Job> Scraper::PoolJob(std::string_view pool) const {
+  absl::MutexLock lock(&impl_->mu);
+  const auto found = impl_->pools.find(pool);
+  if (found == impl_->pools.end()) return std::nullopt;
+  return found->second->settings()->job;
+}
+
 std::vector<TargetMetadata> Scraper::TargetsMetadata(
     std::string_view metric) const {
   std::vector<TargetMetadata> all;

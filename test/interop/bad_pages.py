@@ -21,7 +21,8 @@ import urllib.request
 
 PATIENCE = 300  # seconds
 
-# In each of them the last line, or the end, is what is wrong.
+# In each of them the last line, or the end, is what is wrong.  Not among them:
+# `# {a} 1`, where 3.5 expects a label name and 3.14 an equal sign.
 TEXT = [
     "1a 1\n", "a\n", "a \n", "a", "a{", "a{}\n", "a{b} 1\n", "a{b=} 1\n",
     "a{b=c} 1\n", "a{b='c'} 1\n", 'a{b="c" 1\n', 'a{b="c} 1\nd 1\n',
@@ -61,7 +62,7 @@ OPENMETRICS = [
     "a_total 1 # {}\n# EOF\n", "a_total 1 # {} x\n# EOF\n",
     "a_total 1 # {} 1 x\n# EOF\n", "a_total 1 # {} 1 NaN\n# EOF\n",
     "a_total 1 # {} 1 2 3\n# EOF\n", "a_total 1 # {} 1 \n# EOF\n",
-    'a_total 1 # {a} 1\n# EOF\n', 'a_total 1 # {a="b} 1\n# EOF\n',
+    'a_total 1 # {a="b} 1\n# EOF\n',
     'a_total 1 # {"a"} 1\n# EOF\n', 'a_total 1 # {"a",} 1\n# EOF\n',
     'a_total 1 # {a="b" 1\n# EOF\n', 'a_total 1 # {a="b",,} 1\n# EOF\n',
     "a_total 1 2 # {} 1 2", "a_total 1 2 # {} 1", "a_total 1 2 # {}",

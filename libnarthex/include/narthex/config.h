@@ -63,17 +63,27 @@ struct StorageConfig {
 struct Config {
   GlobalConfig global = {};
   StorageConfig storage = {};
-  std::vector<scrape::Job> jobs = {};  // scrape_configs, names unique
+  // Files with more scrape_configs; in the last part of a path there may be a
+  // `*`.
+  std::vector<std::string> scrape_config_files = {};
+  // scrape_configs, those of the files behind them; names unique.
+  std::vector<scrape::Job> jobs = {};
+  size_t jobs_of_files = 0;  // of them those of scrape_config_files
 };
 
 // `file` is for messages; relative paths in the text are meant from its folder.
-absl::StatusOr<Config> ParseConfig(std::string_view yaml,
-                                   std::string_view file);
-absl::StatusOr<Config> LoadConfig(Env& env, const std::string& path);
+// `defaults`: what holds where `global` says nothing.
+absl::StatusOr<Config> ParseConfig(std::string_view yaml, std::string_view file,
+                                   const GlobalConfig& defaults = {});
+// Reads what scrape_config_files names too.
+absl::StatusOr<Config> LoadConfig(Env& env, const std::string& path,
+                                  const GlobalConfig& defaults = {});
 
 // YAML again, every default written out, secrets hidden: what
 // /api/v1/status/config shows.
 std::string FormatConfig(const Config& config);
+// One item of its `scrape_configs`.
+std::string FormatJob(const scrape::Job& job);
 // Of it, `scrape_configs:` alone; "" if there are none.
 std::string FormatJobs(const std::vector<scrape::Job>& jobs);
 

@@ -298,8 +298,57 @@ TEST_CASE("the status pages are there", "[narthex][api]") {
         Success(R"({"blocks":[]})"));
 }
 
+TEST_CASE("a pool shows its configuration and what its rules do",
+          "[narthex][api]") {
+  ApiLab lab;
+  scrape::Job job;
+  job.name = "j";
+  job.relabel = {
+      {.source_labels = {"a"}, .target_label = "b", .replacement = "$1!"},
+      {.source_labels = {"b"},
+       .regex = "x!",
+       .action = scrape::RelabelAction::kDrop},
+      {.target_label = "c", .replacement = "never"}};
+  REQUIRE(lab.narthex().SetJobs({job}).ok());
+  CHECK_THAT(lab.Get("/api/v1/scrape_pools/config?scrapePool=j").body,
+             Contains(R"({"yaml":"job_name: j\n)") &&
+                 Contains(R"(\nrelabel_configs:\n)"));
+  CHECK(lab.Get("/api/v1/targets/relabel_steps?scrapePool=j&labels="
+                "%7B%22a%22:%22x%22%7D")
+            .body ==
+        Success(
+            R"({"steps":[{"rule":{"source_labels":["a"],"separator":";",)"
+            R"j("regex":"(.*)","target_label":"b","replacement":"$1!",)j"
+            R"("action":"replace"},"output":{"a":"x","b":"x!"},"keep":true},)"
+            R"({"rule":{"source_labels":["b"],"separator":";","regex":"x!",)"
+            R"("replacement":"$1","action":"drop"},"output":{},"keep":false},)"
+            R"j({"rule":{"separator":";","regex":"(.*)","target_label":"c",)j"
+            R"("replacement":"never","action":"replace"},"output":{},)"
+            R"("keep":false}]})"));
+  for (const char* path :
+       {"scrape_pools/config?", "targets/relabel_steps?labels={}&"}) {
+    CHECK(lab.Get(StrCat("/api/v1/", path)).body ==
+          Error("bad_data", "no scrapePool parameter provided"));
+    CHECK(
+        lab.Get(StrCat("/api/v1/", path, "scrapePool=k")).body ==
+        Error(
+            "bad_data",
+            R"(error retrieving scrape config: scrape pool \"k\" not found)"));
+  }
+  CHECK(lab.Get("/api/v1/targets/relabel_steps?scrapePool=j").body ==
+        Error("bad_data", "no labels parameter provided"));
+  CHECK_THAT(
+      lab.Get("/api/v1/targets/relabel_steps?scrapePool=j&labels=[1]").body,
+      Contains("error parsing labels"));
+}
+
 TEST_CASE("without jobs there are no targets", "[narthex][api]") {
   ApiLab lab;
+  CHECK(lab.Get("/api/v1/targets/metadata").body == Success("[]"));
+  CHECK(lab.Get("/api/v1/targets/metadata?limit=x").body ==
+        Error("bad_data", "limit must be a number"));
+  CHECK_THAT(lab.Get("/api/v1/targets/metadata?match_target=%7B").body,
+             Contains(R"(invalid parameter \"match_target\": )"));
   CHECK(lab.Get("/api/v1/targets?query=any").body ==
         Success(R"({"activeTargets":[],"droppedTargets":[],)"
                 R"("droppedTargetCounts":{}})"));

@@ -313,6 +313,48 @@ TEST_CASE("a client may sign its tokens, and secrets may have managers",
                   "configured") != std::string::npos);
 }
 
+TEST_CASE("jobs may stand in files of their own", "[narthex][config]") {
+  const auto env = NewMemEnv();
+  const auto write = [&](const std::string& path, const std::string& text) {
+    REQUIRE(env->WriteFileAtomically(path, text).ok());
+  };
+  REQUIRE(env->MakeDir("d").ok());
+  write("p.yml",
+        "global: {scrape_interval: 7s}\n"
+        "scrape_config_files: ['d/*.yml', 'none/*.yml', absent.yml]\n"
+        "scrape_configs: [{job_name: own}]\n");
+  write("d/b.yml", "scrape_configs: [{job_name: b}]\n");
+  write("d/a.yml",
+        "scrape_configs:\n- job_name: a\n  authorization: "
+        "{credentials_file: token}\n");
+  write("d/c.json", "no YAML of ours");
+  const auto config = LoadConfig(*env, "p.yml");
+  INFO(Message(config.status()));
+  REQUIRE(config.ok());
+  REQUIRE(config->jobs.size() == 3);
+  CHECK(config->jobs_of_files == 2);
+  CHECK(config->jobs[1].name == "a");
+  CHECK(config->jobs[1].interval == Seconds(7));
+  CHECK(config->jobs[1].http.credentials.file == "d/token");
+  CHECK(config->jobs[2].name == "b");
+  // What is shown is the file itself.
+  const std::string printed = FormatConfig(*config);
+  CHECK(printed.find("d/*.yml") != printed.npos);
+  CHECK(printed.find("job_name: own") != printed.npos);
+  CHECK(printed.find("job_name: a") == printed.npos);
+
+  write("d/b.yml", "scrape_configs: [{job_name: own}]\n");
+  CHECK(Message(LoadConfig(*env, "p.yml").status()) ==
+        "d/b.yml:1:18: found multiple scrape configs with job name \"own\", "
+        "first found in p.yml");
+  write("d/b.yml", "scrape_configs: [{job_name: x, job: y}]\n");
+  CHECK(Message(LoadConfig(*env, "p.yml").status())
+            .starts_with("d/b.yml:1:32: unknown key \"job\""));
+  CHECK(ErrorOf("scrape_config_files: ['a*/b.yml']")
+            .find("invalid scrape config file path \"a*/b.yml\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("a printed configuration reads back as the same",
           "[narthex][config]") {
   const Config config = Parse(R"(

@@ -270,8 +270,9 @@ constexpr BadPage kOpenMetrics[] = {
     {"a_total 1 # {} 1 \n# EOF\n",
      "expected timestamp or comment, got \" \\n\" (\"INVALID\") while parsing: "
      "\"a_total 1 # {} 1 \\n\""},
+    // 3.14's word; 3.5 says "expected label name" here.
     {"a_total 1 # {a} 1\n# EOF\n",
-     "expected label name, got \"} \" (\"BCLOSE\") while parsing: \"a_total 1 "
+     "expected equal, got \"} \" (\"BCLOSE\") while parsing: \"a_total 1 "
      "# {a} \""},
     {"a_total 1 # {a=\"b} 1\n# EOF\n",
      "expected label value, got \"\\\"b} 1\\n\" (\"INVALID\") while parsing: "

@@ -95,6 +95,7 @@ class Scraper {
   // Per pool, those not kept (Job::keep_dropped_targets) included.
   std::vector<std::pair<std::string, size_t>> DroppedTargetCounts() const;
   std::vector<std::string> Pools() const;  // sorted
+  std::optional<Job> PoolJob(std::string_view pool) const;
 
   // What active targets say of their metrics: of `metric`, or of all if it is
   // empty.  Sorted by target, then metric.
