@@ -42,12 +42,17 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::OpenFromConfig(
   storage.retention = config.storage.retention.value_or(retention);
   storage.retention_bytes =
       config.storage.retention_bytes.value_or(retention_bytes);
+  const tsdb::FloatChunks float_chunks = storage.float_chunks;
+  storage.float_chunks = config.storage.float_chunks.value_or(float_chunks);
+  storage.stale_series_compaction_threshold =
+      config.storage.stale_series_compaction_threshold;
   NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<Narthex> narthex,
                            Open(std::move(options)));
   // What holds where the file says nothing, also after it has changed.
   narthex->impl_->options.storage.retention = retention;
   narthex->impl_->options.storage.retention_bytes = retention_bytes;
   narthex->impl_->config_defaults = defaults;
+  narthex->impl_->options.storage.float_chunks = float_chunks;
   NARTHEX_RETURN_IF_ERROR(narthex->SetJobs(config.jobs));
   absl::MutexLock lock(&narthex->impl_->mu);
   narthex->impl_->config = std::move(config);
@@ -71,6 +76,10 @@ absl::Status Narthex::SetJobs(std::vector<scrape::Job> jobs) {
 
 absl::Status Narthex::SetStorage(const StorageConfig& storage) {
   const tsdb::Options& base = impl_->options.storage;
+  NARTHEX_RETURN_IF_ERROR(impl_->db->SetFloatChunks(
+      storage.float_chunks.value_or(base.float_chunks)));
+  impl_->db->SetStaleSeriesCompactionThreshold(
+      storage.stale_series_compaction_threshold);
   if (base.max_exemplars != 0) {
     impl_->db->SetMaxExemplars(storage.max_exemplars);
   }

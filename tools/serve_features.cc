@@ -45,7 +45,10 @@ constexpr Feature kFeatures[] = {
      "Experimental start timestamp storage enabled. OpenMetrics 1.0 parsing "
      "will parse <metric>_created metrics as ST instead of normal sample. "
      "Changed default scrape_protocols to prefer PrometheusProto format.",
-     [](Options& o) { o.scrape.start_times = true; }},
+     [](Options& o) {
+       o.scrape.start_times = true;
+       o.storage.start_times = true;
+     }},
     {"metadata-wal-records", LogLevel::kInfo,
      "Experimental metadata records in WAL enabled",
      [](Options& o) { o.scrape.append_metadata = true; }},
@@ -59,6 +62,16 @@ constexpr Feature kFeatures[] = {
      "Experimental in-memory exemplar storage enabled",
      // How many is said by storage.exemplars.max_exemplars.
      [](Options& o) { o.storage.max_exemplars = 100000; }},
+    {"xor2-encoding", LogLevel::kWarn,
+     "This option for --enable-feature is being phased out. It currently "
+     "changes the default for the storage.tsdb.chunk_encoding.floats config "
+     "setting to xor2, but will become a no-op in a future major version. Stop "
+     "using this option and set storage.tsdb.chunk_encoding.floats in the "
+     "config instead.",
+     [](Options& o) { o.storage.float_chunks = tsdb::FloatChunks::kXor2; }},
+    {"histograms-st-encoding", LogLevel::kInfo,
+     "Experimental ST-capable histogram chunk encoding enabled.",
+     [](Options& o) { o.storage.histogram_start_times = true; }},
     {"memory-snapshot-on-shutdown", LogLevel::kInfo,
      "Experimental memory snapshot on shutdown enabled",
      [](Options& o) { o.storage.memory_snapshot_on_shutdown = true; }},
@@ -96,14 +109,12 @@ constexpr Feature kFeatures[] = {
     {"concurrent-rule-eval", LogLevel::kWarn, "", nullptr},
     {"delayed-compaction", LogLevel::kWarn, "", nullptr},
     {"fast-startup", LogLevel::kWarn, "", nullptr},
-    {"histograms-st-encoding", LogLevel::kWarn, "", nullptr},
     {"old-ui", LogLevel::kWarn, "", nullptr},
     {"otlp-deltatocumulative", LogLevel::kWarn, "", nullptr},
     {"otlp-native-delta-ingestion", LogLevel::kWarn, "", nullptr},
     {"search-api", LogLevel::kWarn, "", nullptr},
     {"st-synthesis", LogLevel::kWarn, "", nullptr},
     {"use-uncached-io", LogLevel::kWarn, "", nullptr},
-    {"xor2-encoding", LogLevel::kWarn, "", nullptr},
 };
 
 void TakeFeature(std::string_view name, ServeSettings& out) {

@@ -49,6 +49,11 @@ constexpr Flag kFlags[] = {
      "Compress the write-ahead log"},
     {"storage.tsdb.wal-compression-type", Kind::kText, "snappy",
      "How: snappy or zstd"},
+    {"storage.tsdb.wal-sync", Kind::kText, "none",
+     "What a power cut may take of what was acknowledged: none (no promise), "
+     "an interval such as 5s (what is younger), or commit (nothing; slower)"},
+    {"storage.tsdb.max-series", Kind::kText, "0",
+     "Series in memory; new ones beyond are refused; 0: any"},
     {"storage.tsdb.no-lockfile", Kind::kBool, "false",
      "Don't lock the directory"},
     {"storage.tsdb.samples-per-chunk", Kind::kText, "120",
@@ -230,6 +235,13 @@ void ReadStorage(Reader& read, ServeSettings& out) {
   if (!read.Bool("storage.tsdb.wal-compression")) {
     storage.wal_compression = Compression::kNone;
   }
+  const std::string& sync = read.Text("storage.tsdb.wal-sync");
+  storage.sync_commits = sync == "commit";
+  if (sync != "commit" && sync != "none") {
+    storage.sync_interval = read.Span("storage.tsdb.wal-sync");
+  }
+  storage.max_series =
+      static_cast<uint64_t>(read.Number("storage.tsdb.max-series", 0));
   storage.lock_directory = !read.Bool("storage.tsdb.no-lockfile");
   storage.samples_per_chunk =
       static_cast<int>(read.Number("storage.tsdb.samples-per-chunk", 4));

@@ -482,12 +482,25 @@ std::string FormatConfig(const Config& config) {
       storage.retention.has_value() || storage.retention_bytes.has_value();
   const bool late = storage.out_of_order_time_window.ms != 0;
   const bool exemplars = storage.max_exemplars != StorageConfig().max_exemplars;
-  if (sized || late || exemplars) {
+  const bool chunks = storage.float_chunks.has_value();
+  const bool stale = storage.stale_series_compaction_threshold != 0;
+  if (sized || late || exemplars || chunks || stale) {
     out.Open("storage");
-    if (sized || late) {
+    if (sized || late || chunks || stale) {
       out.Open("tsdb");
       if (late) {
         out.Span("out_of_order_time_window", storage.out_of_order_time_window);
+      }
+      if (stale) {
+        out.Raw("stale_series_compaction_threshold",
+                StrCat(storage.stale_series_compaction_threshold));
+      }
+      if (chunks) {
+        out.Open("chunk_encoding");
+        out.Text("floats", *storage.float_chunks == tsdb::FloatChunks::kXor2
+                               ? "xor2"
+                               : "xor");
+        out.Close();
       }
       if (sized) {
         out.Open("retention");

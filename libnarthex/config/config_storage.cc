@@ -32,19 +32,23 @@ absl::Status ReadTsdb(const YamlNode& node, std::string_view file,
   });
   map.Read("chunk_encoding", [&](const YamlNode& encoding) {
     MapReader chunks(encoding, file, "storage.tsdb.chunk_encoding");
-    chunks.ReadText("floats", [](const std::string& text) {
-      if (text.empty() || text == "xor") return absl::OkStatus();
-      if (text == "xor2") {
-        return Unimplemented("narthex writes xor only, and reads both");
+    chunks.ReadText("floats", [&](const std::string& text) {
+      if (text == "xor") {
+        out.float_chunks = tsdb::FloatChunks::kXor;
+      } else if (text == "xor2") {
+        out.float_chunks = tsdb::FloatChunks::kXor2;
+      } else if (!text.empty()) {
+        return InvalidArgument(
+            StrCat("'storage.tsdb.chunk_encoding.floats' must be 'xor' or "
+                   "'xor2', or the field must be omitted entirely, got \"",
+                   text, "\""));
       }
-      return InvalidArgument(
-          StrCat("'storage.tsdb.chunk_encoding.floats' must be 'xor' or "
-                 "'xor2', or the field must be omitted entirely, got \"",
-                 text, "\""));
+      return absl::OkStatus();
     });
     return chunks.Finish();
   });
-  map.Refuse({"stale_series_compaction_threshold"});
+  map.Read("stale_series_compaction_threshold",
+           out.stale_series_compaction_threshold);
   return map.Finish();
 }
 

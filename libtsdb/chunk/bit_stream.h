@@ -57,6 +57,7 @@ class BitWriter {
   }
   bool empty() const { return bits_ == 0; }
   std::string_view bytes() const { return {buffer_.data(), (bits_ + 7) / 8}; }
+  uint32_t bits() const { return bits_; }
   // A byte written before.
   char &at(size_t i) { return buffer_[i]; }
   size_t memory_bytes() const { return buffer_.capacity(); }

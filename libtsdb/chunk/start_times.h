@@ -19,6 +19,14 @@ inline constexpr uint8_t kFirstStartKnown = 0x80;
 
 class StartTimeEncoder {
  public:
+  StartTimeEncoder() = default;
+  // Goes on behind a sample with this start, the one before which was at
+  // `previous_t`; `header` as Put has left it.
+  StartTimeEncoder(uint8_t header, int64_t previous_t, int64_t start)
+      : start_(start),
+        diff_(Minus(previous_t, start)),
+        changed_((header & kLastStartChange) != 0) {}
+
   // Writes what sample number `index` needs behind it; changes `header` where
   // it must.  `t` is the sample's time, `previous_t` that of the one before.
   void Put(BitWriter &out, char &header, uint32_t index, int64_t t,

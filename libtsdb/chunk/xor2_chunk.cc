@@ -140,9 +140,34 @@ void Xor2Appender::Clear() {
   samples_ = 0;
   t_ = 0;
   t_delta_ = 0;
+  start_ = 0;
   v_ = 0;
   lead_ = kXorNoWindow;
   trail_ = 0;
+}
+
+void Xor2Appender::Resume(const Xor2State& state, uint8_t last_byte,
+                          uint32_t bits) {
+  out_.Clear(kXor2HeaderSize);
+  out_.at(kChunkCountSize) = static_cast<char>(state.header);
+  if (bits != 0) out_.Put(last_byte >> (8 - bits), bits);
+  samples_ = state.samples;
+  t_ = state.t;
+  t_delta_ = state.t_delta;
+  start_ = state.start;
+  v_ = state.v;
+  lead_ = state.lead;
+  trail_ = state.trail;
+  starts_ = StartTimeEncoder(
+      state.header, static_cast<int64_t>(static_cast<uint64_t>(t_) - t_delta_),
+      start_);
+}
+
+Xor2State Xor2Appender::state() const {
+  return {samples_, t_,
+          t_delta_, start_,
+          v_,       lead_,
+          trail_,   static_cast<uint8_t>(out_.bytes()[kChunkCountSize])};
 }
 
 void Xor2Appender::Append(Timestamp t, double v, Timestamp start) {
@@ -162,6 +187,7 @@ void Xor2Appender::Append(Timestamp t, double v, Timestamp start) {
     t_delta_ = delta;
   }
   t_ = t.ms;
+  start_ = start.ms;
   if (bits != kStaleNaNBits) v_ = bits;
   char header = out_.at(kChunkCountSize);
   starts_.Put(out_, header, samples_, t.ms, previous_t, start.ms);

@@ -17,6 +17,13 @@ constexpr int64_t kLongestBlock = Days(31).ms;
 // How often a read-only open looks again while a writer changes the directory.
 constexpr int kReadAttempts = 8;
 
+// As Prometheus says it.
+absl::Status NoRoomForStartTimes() {
+  return InvalidArgument(
+      "float chunk encoding \"xor\" is incompatible with start-timestamp "
+      "storage; XOR chunks do not store start timestamps, use \"xor2\"");
+}
+
 absl::Status CheckOptions(const Options& options) {
   if (options.min_block_duration.ms < 1) {
     return InvalidArgument("min_block_duration must be at least 1 ms");
@@ -37,6 +44,14 @@ absl::Status CheckOptions(const Options& options) {
   }
   if (options.out_of_order_time_window.ms < 0) {
     return InvalidArgument("a duration must not be negative");
+  }
+  if (options.start_times && options.float_chunks == FloatChunks::kXor) {
+    return NoRoomForStartTimes();
+  }
+  if (!(options.stale_series_compaction_threshold >= 0 &&
+        options.stale_series_compaction_threshold <= 1)) {
+    return InvalidArgument(
+        "stale_series_compaction_threshold must be from 0 to 1");
   }
   if (options.background_interval.ms < 1) {
     return InvalidArgument("background_interval must be at least 1 ms");
@@ -97,7 +112,8 @@ Db::Impl::Impl(std::string directory, const Options& wanted)
                       ? std::make_unique<MetricRegistry>()
                       : nullptr),
       metrics(options.metrics == nullptr ? *own_metrics : *options.metrics),
-      ranges(BlockRanges(options)) {
+      ranges(BlockRanges(options)),
+      stale_threshold(options.stale_series_compaction_threshold) {
   if (dir.empty()) dir = "memory";
 }
 
@@ -111,6 +127,11 @@ HeadOptions Db::Impl::MakeHeadOptions() const {
   head_options.wal_compression = options.wal_compression;
   head_options.wal_segment_bytes = options.wal_segment_bytes;
   head_options.sync_commits = options.sync_commits;
+  head_options.sync_often = options.sync_interval.ms > 0;
+  head_options.start_times = options.start_times;
+  head_options.xor2 = options.float_chunks == FloatChunks::kXor2;
+  head_options.histogram_starts = options.histogram_start_times;
+  head_options.max_series = options.max_series;
   head_options.max_exemplars = options.max_exemplars;
   if (options.memory_snapshot_on_shutdown && !options.read_only &&
       memory == nullptr) {
@@ -396,6 +417,25 @@ absl::Status Db::SetOutOfOrderTimeWindow(Duration window) {
   }
   impl_->head->SetWindow(window.ms);
   return absl::OkStatus();
+}
+
+absl::Status Db::CompactStaleSeries() {
+  if (impl_->options.read_only) {
+    return FailedPrecondition("the database is open read-only");
+  }
+  return impl_->CompactStale();
+}
+
+absl::Status Db::SetFloatChunks(FloatChunks chunks) {
+  if (impl_->options.start_times && chunks == FloatChunks::kXor) {
+    return NoRoomForStartTimes();
+  }
+  impl_->head->SetXor2(chunks == FloatChunks::kXor2);
+  return absl::OkStatus();
+}
+
+void Db::SetStaleSeriesCompactionThreshold(double threshold) {
+  impl_->stale_threshold.store(threshold, std::memory_order_relaxed);
 }
 
 void Db::SetMaxExemplars(size_t n) { impl_->head->exemplars().Resize(n); }

@@ -42,6 +42,12 @@ DbMetrics::DbMetrics(MetricRegistry& r)
       compactions_failed(r.NewCounter(
           "prometheus_tsdb_compactions_failed_total",
           "Total number of compactions that failed for the partition.")),
+      stale_compactions(r.NewCounter(
+          "prometheus_tsdb_stale_series_compactions_triggered_total",
+          "Total number of triggered stale series compactions.")),
+      stale_compactions_failed(r.NewCounter(
+          "prometheus_tsdb_stale_series_compactions_failed_total",
+          "Total number of stale series compactions that failed.")),
       compactions_triggered(r.NewCounter(
           "prometheus_tsdb_compactions_triggered_total",
           "Total number of triggered compactions for the partition.")),

@@ -14,6 +14,8 @@ namespace {
 
 // A batch that stays open longer makes the compaction wait for the next tick.
 constexpr Duration kWaitForBatches = Seconds(2);
+// Stale series wait for a compaction of the head that is due within this.
+constexpr Duration kSoon = Minutes(10);
 
 }  // namespace
 
@@ -46,6 +48,7 @@ absl::Status Db::Impl::Compact() {
           "compaction of the head waits for a batch that is still open");
       break;
     }
+    head_compacted = options.clock->Now();
     status = CompactHead(mint, maxt);
     if (status.ok()) blocks_end = maxt;
   }
@@ -94,32 +97,37 @@ absl::Status Db::Impl::CompactHeadBefore(int64_t end) {
   return Annotate(head->TruncateLog(*env, end), "WAL truncation");
 }
 
+absl::Status Db::Impl::WriteRanges(
+    int64_t from, int64_t to, std::string_view hint,
+    absl::FunctionRef<std::shared_ptr<const BlockSource>(TimeRange)> source,
+    std::vector<std::string>& made) {
+  const int64_t width = options.min_block_duration.ms;
+  int64_t begin = from / width * width;
+  if (begin > from) begin -= width;
+  for (; begin <= to; begin += width) {
+    NARTHEX_ASSIGN_OR_RETURN(
+        const std::optional<BlockMeta> meta,
+        WriteBlock(MakeCompactOptions(), dir,
+                   source(TimeRange{begin, begin + width - 1}), begin,
+                   begin + width, {std::string(hint)}));
+    if (!meta.has_value()) continue;
+    made.push_back(meta->ulid);
+    metrics.compactions.Inc();
+  }
+  return Reload();
+}
+
 // Late samples become blocks of their own, which overlap others and don't say
 // how far the log is needed.
 absl::Status Db::Impl::CompactLate() {
   if (head->late_min() > head->late_max()) return absl::OkStatus();
   NARTHEX_ASSIGN_OR_RETURN(const Head::LateCut cut, head->CutLate());
   if (cut.min_t > cut.max_t) return absl::OkStatus();
-  const int64_t width = options.min_block_duration.ms;
-  int64_t begin = cut.min_t / width * width;
-  if (begin > cut.min_t) begin -= width;
   std::vector<std::string> made;
-  const auto write_all = [&]() -> absl::Status {
-    for (; begin <= cut.max_t; begin += width) {
-      const std::shared_ptr<const BlockSource> source =
-          head->NewLateSource({begin, begin + width - 1}, cut.last);
-      NARTHEX_ASSIGN_OR_RETURN(
-          const std::optional<BlockMeta> meta,
-          WriteBlock(MakeCompactOptions(), dir, source, begin, begin + width,
-                     {std::string(kHintOutOfOrder)}));
-      if (!meta.has_value()) continue;
-      made.push_back(meta->ulid);
-      metrics.compactions.Inc();
-    }
-    return absl::OkStatus();
-  };
-  absl::Status written = write_all();
-  if (written.ok()) written = Reload();
+  const absl::Status written = WriteRanges(
+      cut.min_t, cut.max_t, kHintOutOfOrder,
+      [&](TimeRange range) { return head->NewLateSource(range, cut.last); },
+      made);
   if (!written.ok()) {
     // The head keeps the samples and writes them again.
     for (const std::string& ulid : made) {
@@ -128,6 +136,50 @@ absl::Status Db::Impl::CompactLate() {
     return Annotate(written, "compact out-of-order samples");
   }
   return head->ForgetLate(*env, cut);
+}
+
+// Likewise of series that have come to an end.  One that goes on meanwhile
+// stays in the head whole; readers merge what they then see twice.
+absl::Status Db::Impl::CompactStale() {
+  absl::MutexLock compacting(&compact_mu);
+  if (closed) return FailedPrecondition("the database is closed");
+  if (!head->initialized()) return absl::OkStatus();
+  metrics.stale_compactions.Inc();
+  Head::StaleSeries stale = head->FindStale();
+  if (stale.ids.empty()) return absl::OkStatus();
+  std::vector<std::string> made;
+  const absl::Status written = WriteRanges(
+      head->min_time(), head->max_time(), kHintStaleSeries,
+      [&](TimeRange range) {
+        return head->NewSelectedSource(range, stale.ids);
+      },
+      made);
+  if (!written.ok()) {
+    metrics.stale_compactions_failed.Inc();
+    for (const std::string& ulid : made) {
+      DeleteBlock(*env, JoinPath(dir, ulid)).IgnoreError();
+    }
+    return Annotate(written, "compact stale series");
+  }
+  Log(options.logger, LogLevel::kInfo, "stale series were compacted",
+      {{"series", std::to_string(stale.ids.size())}});
+  head->ForgetStale(std::move(stale));
+  return absl::OkStatus();
+}
+
+// Not shortly before the whole head is compacted anyway.
+bool Db::Impl::StaleIsDue() {
+  const uint64_t stale = head->CountStale();
+  const uint64_t series = head->series();
+  const double threshold = stale_threshold.load(std::memory_order_relaxed);
+  if (threshold <= 0 || stale == 0 || series == 0 ||
+      static_cast<double>(stale) / static_cast<double>(series) < threshold) {
+    return false;
+  }
+  absl::MutexLock compacting(&compact_mu);
+  return head_compacted == Timestamp(0) ||
+         options.clock->Now() + kSoon <
+             head_compacted + options.min_block_duration;
 }
 
 absl::Status Db::Impl::MergeBlocks() {
@@ -223,6 +275,13 @@ void Db::Impl::Tick(Timestamp due) {
         !status.ok() && status.code() != absl::StatusCode::kCancelled) {
       Log(options.logger, LogLevel::kError, "compaction failed",
           {{"err", Message(status)}});
+    }
+    if (StaleIsDue()) {
+      if (const absl::Status status = CompactStale(); !status.ok()) {
+        Log(options.logger, LogLevel::kError,
+            "immediate stale series compaction failed",
+            {{"err", Message(status)}});
+      }
     }
   }
   absl::MutexLock lock(&tick_mu);

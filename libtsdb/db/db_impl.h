@@ -15,6 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -35,6 +36,8 @@ struct DbMetrics {
   Gauge& lowest_time;
   Counter& compactions;
   Counter& compactions_failed;
+  Counter& stale_compactions;
+  Counter& stale_compactions_failed;
   Counter& compactions_triggered;
   Counter& reloads;
   Counter& reloads_failed;
@@ -80,6 +83,14 @@ struct Db::Impl {
   absl::Status CompactHead(int64_t mint, int64_t maxt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   absl::Status CompactHeadBefore(int64_t end);
+  absl::Status CompactStale();
+  bool StaleIsDue();
+  // Writes a block of every aligned range from `from` to `to`; `made` gets
+  // their names.
+  absl::Status WriteRanges(
+      int64_t from, int64_t to, std::string_view hint,
+      absl::FunctionRef<std::shared_ptr<const BlockSource>(TimeRange)> source,
+      std::vector<std::string>& made) ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   absl::Status CompactLate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   absl::Status MergeBlocks() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   CompactOptions MakeCompactOptions();
@@ -118,6 +129,9 @@ struct Db::Impl {
 
   absl::Mutex compact_mu;
   std::atomic<bool> closed{false};
+  std::atomic<double> stale_threshold;
+  // When the head was compacted last; 0: not yet.
+  Timestamp head_compacted ABSL_GUARDED_BY(compact_mu) = 0;
   CancelToken stop;
 
   mutable absl::Mutex blocks_mu;

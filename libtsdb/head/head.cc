@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/time/time.h"
 #include "libtsdb/head/head_appender.h"
 #include "libtsdb/wal/record.h"
@@ -13,6 +14,9 @@ namespace narthex::tsdb {
 HeadMetrics::HeadMetrics(MetricRegistry& r)
     : series(r.NewGauge("prometheus_tsdb_head_series",
                         "Total number of series in the head block.")),
+      stale_series(
+          r.NewGauge("prometheus_tsdb_head_stale_series",
+                     "Total number of stale series in the head block.")),
       chunks(r.NewGauge("prometheus_tsdb_head_chunks",
                         "Total number of chunks in the head block.")),
       min_time(r.NewGauge("prometheus_tsdb_head_min_time",
@@ -30,6 +34,9 @@ HeadMetrics::HeadMetrics(MetricRegistry& r)
       series_removed(
           r.NewCounter("prometheus_tsdb_head_series_removed_total",
                        "Total number of series removed in the head")),
+      series_refused(r.NewCounter(
+          "narthex_tsdb_head_series_refused_total",
+          "Total number of series that the head's limit did not let in.")),
       chunks_created(
           r.NewCounter("prometheus_tsdb_head_chunks_created_total",
                        "Total number of chunks created in the head")),
@@ -82,6 +89,7 @@ Head::Head(HeadOptions options)
                                              ? *own_metrics_
                                              : *options_.metrics),
       postings_(symbols_),
+      xor2_(options_.xor2),
       tombstones_(std::make_shared<const Tombstones>()) {}
 
 Head::~Head() { Close().IgnoreError(); }
@@ -99,6 +107,7 @@ absl::Status Head::OpenLog(Env& env, const std::string& wal_dir) {
   options.segment_size = options_.wal_segment_bytes;
   options.logger = options_.logger;
   options.executor = options_.executor;
+  options.keep_unsynced = options_.sync_commits || options_.sync_often;
   NARTHEX_ASSIGN_OR_RETURN(log_, wal::WalWriter::Open(env, wal_dir, options));
   for (const auto& [segment, times] : replayed_times_) {
     if (times.min <= times.max) log_->times().Cover(segment, times);
@@ -134,6 +143,17 @@ absl::StatusOr<Head::Found> Head::FindOrCreate(const Labels& labels,
   if (slot != kNoSlot) return Found{id, slot, false};
 
   if (labels.Has("")) return InvalidArgument("empty label name");
+  if (series_.fetch_add(1, std::memory_order_relaxed) >= options_.max_series &&
+      options_.max_series != 0 && !fixed.has_value()) {
+    series_.fetch_sub(1, std::memory_order_relaxed);
+    metrics_.series_refused.Inc();
+    return ResourceExhausted(StrCat("the head holds its limit of ",
+                                    options_.max_series,
+                                    " series: no new one is taken"));
+  }
+  absl::Cleanup undo = [this] {
+    series_.fetch_sub(1, std::memory_order_relaxed);
+  };
   SeriesShard& shard = shards_[number];
   {
     absl::MutexLock shard_lock(&shard.mu);
@@ -167,7 +187,7 @@ absl::StatusOr<Head::Found> Head::FindOrCreate(const Labels& labels,
     wal::AddSeries(SeriesRef{RefOf(id)}, labels, unlogged_);
     unlogged_any_.store(true, std::memory_order_release);
   }
-  series_.fetch_add(1, std::memory_order_relaxed);
+  std::move(undo).Cancel();
   metrics_.series.Add(1);
   metrics_.series_created.Inc();
   return Found{id, slot, true};
@@ -283,8 +303,8 @@ absl::Status Head::Close() {
       own_late_log_ = nullptr;
     }
   }
-  const bool snapshot = chunks_ != nullptr && !last.empty() &&
-                        !options_.snapshot_dir.empty();
+  const bool snapshot =
+      chunks_ != nullptr && !last.empty() && !options_.snapshot_dir.empty();
   if (chunks_ != nullptr) {
     const absl::Status closed = chunks_->Close();
     if (status.ok()) status = closed;
@@ -293,9 +313,9 @@ absl::Status Head::Close() {
   if (snapshot && status.ok()) {
     Env& env = *options_.snapshot_env;
     NARTHEX_ASSIGN_OR_RETURN(const FileInfo info, env.Stat(last));
-    status = Annotate(
-        WriteSnapshot(env, options_.snapshot_dir, segment, info.size),
-        "chunk snapshot");
+    status =
+        Annotate(WriteSnapshot(env, options_.snapshot_dir, segment, info.size),
+                 "chunk snapshot");
   }
   return status;
 }

@@ -5,7 +5,8 @@
 // Any thread, but for Replay and OpenLog (before all else) and Close (last).
 // Locks, in this order: lifetimes_mu_, a hash stripe, a shard, index_mu_, then
 // those of symbols, slots and postings.  The log's lock is taken with none of
-// them held but a shared lifetimes_mu_.
+// them held but a shared lifetimes_mu_, and but an exclusive one where series
+// are removed and the log is to say so before they can be made again.
 
 #pragma once
 
@@ -54,8 +55,15 @@ struct HeadOptions {
   uint32_t samples_per_chunk = 120;
   Compression wal_compression = Compression::kSnappy;
   uint64_t wal_segment_bytes = wal::kDefaultSegmentSize;
-  bool sync_commits = false;
+  bool sync_commits = false;  // each commit, or
+  bool sync_often = false;    // SyncLogs is called every now and then
+  // Start times are logged, and kept by chunks that can: then `xor2` must be
+  // set, and stay so.
+  bool start_times = false;
+  bool xor2 = false;              // what chunks of floats begin as
+  bool histogram_starts = false;  // those of histograms keep start times
   size_t max_exemplars = 0;
+  uint64_t max_series = 0;  // 0: no limit
   // Where Close leaves a chunk snapshot; empty: nowhere.
   std::string snapshot_dir = {};
   Env* snapshot_env = nullptr;
@@ -67,12 +75,14 @@ struct HeadOptions {
 struct HeadMetrics {
   explicit HeadMetrics(MetricRegistry& registry);
   Gauge& series;
+  Gauge& stale_series;
   Gauge& chunks;
   Gauge& min_time;
   Gauge& max_time;
   Gauge& active_appenders;
   Counter& series_created;
   Counter& series_removed;
+  Counter& series_refused;
   Counter& chunks_created;
   Counter& chunks_removed;
   Counter& samples_appended;
@@ -142,6 +152,9 @@ class Head {
   // Samples up to so many ms older than the newest are taken out of order.
   void SetWindow(int64_t window);
   int64_t window() const { return window_.load(std::memory_order_relaxed); }
+  // What chunks of floats begin as from now on.
+  void SetXor2(bool xor2) { xor2_.store(xor2, std::memory_order_relaxed); }
+  bool xor2() const { return xor2_.load(std::memory_order_relaxed); }
   // From here on commits are logged.  Without it they are only stored.
   absl::Status OpenLog(Env& env, const std::string& wal_dir);
 
@@ -183,6 +196,7 @@ class Head {
   const HeadSymbols& symbols() const { return symbols_; }
   size_t label_pairs() const { return postings_.pairs(); }
   HeadCounts Counts();
+  uint64_t series() const { return series_.load(std::memory_order_relaxed); }
   ExemplarRing& exemplars() { return exemplars_; }
   // What the series said of itself last; false: nothing.
   bool FindMetadata(SeriesRef ref, Metadata& out) const;
@@ -214,6 +228,20 @@ class Head {
   absl::StatusOr<LateCut> CutLate();
   // They are in blocks: forget them, and their part of the log.
   absl::Status ForgetLate(Env& env, const LateCut& cut);
+  // Series whose newest sample is a stale marker, and that have no late ones.
+  struct StaleSeries {
+    std::vector<SeriesId> ids = {};  // ascending
+    uint64_t watermark = 0;          // no later commit has touched any of them
+  };
+  // Looks at every series; for now and then.
+  uint64_t CountStale();
+  StaleSeries FindStale();
+  // Those series alone, without late samples.
+  std::shared_ptr<const BlockSource> NewSelectedSource(
+      TimeRange range, const std::vector<SeriesId>& ids);
+  // They are in blocks: forget those that are still stale and untouched, when
+  // the readers that are older have gone (Tidy).
+  void ForgetStale(StaleSeries stale);
   // What can't wait for the next truncation: memory that readers held, chunks
   // that the disk refused.
   void Tidy();
@@ -250,7 +278,9 @@ class Head {
   // log.
   absl::Status StoreBatch(HeadAppender& batch);
   absl::Status LogLate(wal::RecordBatch batch);
+  absl::Status SyncLate();
   Bounds MakeBounds() const;
+  LateEncoding LateAs() const { return {xor2(), options_.histogram_starts}; }
   void UpdateLateTimes(int64_t min_t, int64_t max_t);
   void StoreShard(HeadAppender& batch, const BatchPart& part, uint32_t shard,
                   StoreCounts& counts);
@@ -266,6 +296,12 @@ class Head {
   };
   // Forgets what ends before `mint`, and what is left of it.
   void Collect(int64_t mint);
+  // Of what was removed: postings, metadata, tombstones, counts.
+  void ForgetIds(const absl::flat_hash_set<SeriesId>& removed, uint64_t chunks);
+  void EvictStale(const StaleSeries& stale);
+  void RemoveIfEmpty(Slot slot, uint64_t readers,
+                     absl::flat_hash_set<SeriesId>& removed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(lifetimes_mu_);
   // Removes those of the lines that are empty and in no open batch.
   void RemoveEmpty(uint32_t shard, std::span<const uint32_t> lines,
                    absl::flat_hash_set<SeriesId>& removed);
@@ -314,6 +350,8 @@ class Head {
   // Stands in for the log's lock where there is no log.
   absl::Mutex order_mu_;
 
+  std::atomic<bool> xor2_{false};
+
   // Late samples.
   std::atomic<int64_t> window_{0};
   std::atomic<int64_t> late_min_{kMaxMillis};
@@ -344,6 +382,11 @@ class Head {
     uint64_t readers = 0;
   };
   std::optional<LateDue> late_due_ ABSL_GUARDED_BY(care_mu_);
+  struct StaleDue {
+    StaleSeries stale = {};
+    uint64_t readers = 0;
+  };
+  std::optional<StaleDue> stale_due_ ABSL_GUARDED_BY(care_mu_);
   uint64_t settled_at_ ABSL_GUARDED_BY(care_mu_) = 0;  // an epoch
   int64_t log_truncated_at_ ABSL_GUARDED_BY(care_mu_) = kMinMillis;
   // From this file of chunks_head on there are chunks that this version keeps

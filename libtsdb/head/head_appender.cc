@@ -18,7 +18,8 @@ std::unique_ptr<Appender> Head::NewAppender() {
   return std::make_unique<HeadAppender>(*this);
 }
 
-HeadAppender::HeadAppender(Head& head) : head_(head) {
+HeadAppender::HeadAppender(Head& head)
+    : head_(head), late_(head.options_.start_times) {
   parts_.push_back(std::make_unique<BatchPart>());
 }
 
@@ -99,6 +100,7 @@ absl::Status HeadAppender::AppendFloats(const FloatBatch& batch,
   const size_t n = batch.refs.size();
   if (batch.values.size() != n ||
       (!batch.times.empty() && batch.times.size() != n) ||
+      (!batch.start_times.empty() && batch.start_times.size() != n) ||
       (!out.empty() && out.size() != n)) {
     return InvalidArgument("columns of a batch differ in length");
   }
@@ -194,6 +196,7 @@ void HeadAppender::Push(const FloatBatch& batch) {
     const bool one_time = to.times.empty() && batch.times.empty() &&
                           (to.refs.empty() || batch.at == to.at);
     if (!one_time && to.times.empty()) to.times.assign(to.refs.size(), to.at);
+    if (head_.options_.start_times) PushStartTimes(batch);
     if (refused == 0) {
       to.refs.insert(to.refs.end(), batch.refs.begin(), batch.refs.end());
       to.slots.insert(to.slots.end(), call_slots_.begin(), call_slots_.end());
@@ -221,6 +224,16 @@ void HeadAppender::Push(const FloatBatch& batch) {
   }
   if (refused == 0) return;
   for (const Appended outcome : outcomes_) Count(outcome);
+}
+
+// Of what was accepted.
+void HeadAppender::PushStartTimes(const FloatBatch& batch) {
+  std::vector<Timestamp>& to = part().start_times;
+  for (size_t i = 0; i < batch.refs.size(); ++i) {
+    if (outcomes_[i] != Appended::kStored) continue;
+    to.push_back(batch.start_times.empty() ? Timestamp(0)
+                                           : batch.start_times[i]);
+  }
 }
 
 void HeadAppender::Count(Appended outcome) {
@@ -277,7 +290,7 @@ Appended HeadAppender::AppendAny(SeriesRef ref, Timestamp t, Timestamp start,
   wal::HistogramRow<H>& row = part().template Histograms<H>().Add(slot);
   row.ref = ref;
   row.t = t;
-  row.start = start;
+  row.start = head_.options_.start_times ? start : Timestamp(0);
   row.h = h;
   return Appended::kStored;
 }
@@ -347,6 +360,7 @@ absl::Status HeadAppender::Commit() {
     if (!status.ok()) status = Annotate(status, "write to WAL");
   } else {
     status = head_.LogLate(wal::RecordBatch());
+    if (status.ok()) status = head_.SyncLate();
   }
   End();
   return status;

@@ -48,6 +48,7 @@ struct BatchPart {
   std::vector<double> values = {};
   std::vector<Timestamp> times = {};  // empty: all at `at`
   Timestamp at = 0;
+  std::vector<Timestamp> start_times = {};  // empty: the head keeps none
   Rows<wal::IntHistogramRow> ints = {};
   Rows<wal::FloatHistogramRow> floats = {};
   Rows<wal::ExemplarRow> exemplars = {};
@@ -79,6 +80,7 @@ struct BatchPart {
     slots.clear();
     values.clear();
     times.clear();
+    start_times.clear();
     ints.Clear();
     floats.Clear();
     exemplars.Clear();
@@ -124,6 +126,7 @@ class HeadAppender final : public Appender {
                   std::span<const uint32_t> order);
   void CheckAfterHistograms(const FloatBatch& batch);
   void Push(const FloatBatch& batch);
+  void PushStartTimes(const FloatBatch& batch);
   void Count(Appended outcome);
   // The series that it holds.
   template <typename Visit>

@@ -40,33 +40,43 @@ uint32_t SortByShard(BatchPart& part) {
   return touched;
 }
 
-LateSample MakeLate(int64_t t, const Histogram& h) {
+LateSample MakeLate(int64_t t, int64_t start, const Histogram& h) {
   LateSample sample;
   sample.t = t;
+  sample.start = start;
   sample.ints = std::make_shared<const Histogram>(h);
   return sample;
 }
-LateSample MakeLate(int64_t t, const FloatHistogram& h) {
+LateSample MakeLate(int64_t t, int64_t start, const FloatHistogram& h) {
   LateSample sample;
   sample.t = t;
+  sample.start = start;
   sample.floats = std::make_shared<const FloatHistogram>(h);
   return sample;
 }
 
 template <typename Row>
-void EncodeRows(std::span<const Row> rows, Compression compression,
-                std::string& record, wal::RecordBatch& out) {
+void EncodeRows(std::span<const Row> rows, bool start_times,
+                Compression compression, std::string& record,
+                wal::RecordBatch& out) {
   if (rows.empty()) return;
+  if (start_times) {
+    record.clear();
+    wal::EncodeHistogramsV2(rows, record);
+    out.Add(record, compression);
+  }
   for (const wal::BucketKind kind :
        {wal::BucketKind::kExponential, wal::BucketKind::kCustom}) {
+    if (start_times) break;  // one record has both
     record.clear();
     if (wal::EncodeHistograms(rows, kind, record)) out.Add(record, compression);
   }
   for (const Row& row : rows) out.Cover(row.t);
 }
 
-void EncodePart(const BatchPart& part, Compression compression,
-                std::string& record, wal::RecordBatch& out) {
+void EncodePart(const BatchPart& part, bool start_times,
+                Compression compression, std::string& record,
+                wal::RecordBatch& out) {
   if (!part.metadata.empty()) {
     record.clear();
     wal::BeginMetadata(record);
@@ -77,7 +87,8 @@ void EncodePart(const BatchPart& part, Compression compression,
   }
   if (!part.refs.empty()) {
     record.clear();
-    wal::EncodeSamples(part.refs, part.values, part.at, part.times, record);
+    wal::EncodeSamples(part.refs, part.values, part.at, part.times, record,
+                       part.start_times);
     out.Add(record, compression);
     if (part.times.empty()) {
       out.Cover(part.at);
@@ -87,8 +98,8 @@ void EncodePart(const BatchPart& part, Compression compression,
       out.Cover(TimeRange{*least, *greatest});
     }
   }
-  EncodeRows(part.ints.used(), compression, record, out);
-  EncodeRows(part.floats.used(), compression, record, out);
+  EncodeRows(part.ints.used(), start_times, compression, record, out);
+  EncodeRows(part.floats.used(), start_times, compression, record, out);
   // Behind the samples, so that who follows the log knows their series.
   if (!part.exemplars.empty()) {
     record.clear();
@@ -138,8 +149,8 @@ absl::Status Head::LogBatch(HeadAppender& batch) {
     }
   }
   for (size_t p = 0; p < batch.used_; ++p) {
-    EncodePart(*batch.parts_[p], options_.wal_compression, batch.record_,
-               batch.records_);
+    EncodePart(*batch.parts_[p], options_.start_times, options_.wal_compression,
+               batch.record_, batch.records_);
   }
   if (batch.records_.empty()) {  // another commit took the series along
     in_order();
@@ -207,10 +218,15 @@ absl::Status Head::StoreBatch(HeadAppender& batch) {
   if (counts.late != 0) {
     UpdateLateTimes(counts.late_min_t, counts.late_max_t);
     metrics_.late_appended.Inc(counts.late);
-    isolation_.AwaitBefore(batch.epoch_);
+  }
+  if (counts.late != 0 || counts.late_again != 0) {
+    isolation_.AwaitLogged(batch.epoch_);
     status = LogLate(batch.late_.Take(options_.wal_compression));
+    isolation_.MarkLogged(batch.epoch_);
+    if (status.ok()) status = SyncLate();
   } else if (late_waiting_.load(std::memory_order_acquire)) {
     status = LogLate(wal::RecordBatch());
+    if (status.ok()) status = SyncLate();
   }
   isolation_.Publish(batch.epoch_);
   return status;
@@ -228,7 +244,6 @@ absl::Status Head::LogLate(wal::RecordBatch batch) {
   if (!batch.empty()) late_batches_.push_back(std::move(batch));
   while (!late_batches_.empty()) {
     absl::Status status = log->Log(late_batches_.front());
-    if (status.ok() && options_.sync_commits) status = log->Sync();
     if (!status.ok()) {
       late_waiting_.store(true, std::memory_order_release);
       return status;
@@ -237,6 +252,13 @@ absl::Status Head::LogLate(wal::RecordBatch batch) {
   }
   late_waiting_.store(false, std::memory_order_release);
   return absl::OkStatus();
+}
+
+// Commits that come at the same time share it, so it is not a part of LogLate.
+absl::Status Head::SyncLate() {
+  if (!options_.sync_commits) return absl::OkStatus();
+  wal::WalWriter* const log = late_log_.load(std::memory_order_acquire);
+  return log == nullptr ? absl::OkStatus() : log->Sync();
 }
 
 // What has no place in a series' line.
@@ -269,6 +291,8 @@ void Head::StoreShard(HeadAppender& batch, const BatchPart& part,
     return LineOf(part.slots[order == nullptr ? k : order[k]]);
   };
   const bool one_time = part.times.empty();
+  const Timestamp* const starts =
+      part.start_times.empty() ? nullptr : part.start_times.data();
   if (one_time) shard.BeginBatch(part.at.ms);
   for (size_t k = 0; k < n; ++k) {
     if (k + kPrefetchLine < n) {
@@ -281,19 +305,26 @@ void Head::StoreShard(HeadAppender& batch, const BatchPart& part,
     const uint32_t line = LineOf(part.slots[i]);
     const int64_t t = one_time ? part.at.ms : part.times[i].ms;
     const uint64_t v = std::bit_cast<uint64_t>(part.values[i]);
+    const int64_t start = starts == nullptr ? 0 : starts[i].ms;
     bool late = false;
     const Appended now = Accepts(shard.Line(line), t, v, batch.bounds_, late);
     if (late) [[unlikely]] {
-      if (shard.StoreLate(line, {t, v}, rules, counts, batch.late_mapped_)) {
+      if (shard.StoreLate(line, {t, v, start}, rules, counts,
+                          batch.late_mapped_)) {
         if (!batch.late_mapped_.empty()) {
           batch.late_.Mark(part.refs[i], batch.late_mapped_,
                            options_.wal_compression);
         }
-        batch.late_.Add(part.refs[i], t, v);
+        batch.late_.Add(part.refs[i], t, v, start);
+      } else {
+        ++counts.late_again;
       }
       continue;
     }
-    if (now == Appended::kStored && shard.Store(line, t, v, rules, counts)) {
+    if (now == Appended::kStored &&
+        (starts == nullptr
+             ? shard.Store(line, t, v, rules, counts)
+             : shard.StoreStarted(line, t, v, start, rules, counts))) {
       ++counts.stored;
       counts.min_t = std::min(counts.min_t, t);
       counts.max_t = std::max(counts.max_t, t);
@@ -322,13 +353,15 @@ void Head::StoreHistograms(HeadAppender& batch, const Rows& rows,
     const Appended now =
         shard.AcceptsHistogram(shard.Line(line), t, row.h, batch.bounds_, late);
     if (late) {
-      if (shard.StoreLate(line, MakeLate(t, row.h), rules, counts,
+      if (shard.StoreLate(line, MakeLate(t, row.start.ms, row.h), rules, counts,
                           batch.late_mapped_)) {
         if (!batch.late_mapped_.empty()) {
           batch.late_.Mark(row.ref, batch.late_mapped_,
                            options_.wal_compression);
         }
-        batch.late_.Add(row.ref, t, row.h);
+        batch.late_.Add(row.ref, t, row.h, row.start.ms);
+      } else {
+        ++counts.late_again;
       }
       continue;
     }
@@ -348,6 +381,8 @@ StoreRules Head::Rules() const {
   StoreRules rules;
   rules.chunk_range = options_.chunk_range;
   rules.samples_per_chunk = options_.samples_per_chunk;
+  rules.xor2 = xor2();
+  rules.histogram_starts = options_.histogram_starts;
   rules.floor = isolation_.Floor();
   rules.base = base_;
   rules.chunks = chunks_.get();

@@ -43,8 +43,14 @@ void Head::Tidy() {
   std::optional<int64_t> collect;
   bool settle = false;
   std::optional<HeadChunkRef> late;
+  std::optional<StaleSeries> stale;
   {
     absl::MutexLock lock(&care_mu_);
+    if (stale_due_.has_value() &&
+        !isolation_.HasReaderBefore(stale_due_->readers)) {
+      stale = std::move(stale_due_->stale);
+      stale_due_.reset();
+    }
     if (late_due_.has_value() &&
         !isolation_.HasReaderBefore(late_due_->readers)) {
       late = late_due_->up_to;
@@ -60,6 +66,7 @@ void Head::Tidy() {
     }
   }
   if (collect.has_value()) Collect(*collect);
+  if (stale.has_value()) EvictStale(*stale);
   if (settle) SettleAll();
   if (late.has_value() || settle) SettleLate(late.value_or(0));
   for (SeriesShard& shard : shards_) {
@@ -102,17 +109,7 @@ void Head::Collect(int64_t mint) {
     }
     if (!empty.empty()) RemoveEmpty(s, empty, removed);
   }
-  if (!removed.empty()) {
-    absl::MutexLock lock(&index_mu_);
-    postings_.Remove([&](SeriesId id) { return removed.contains(id); });
-    metadata_.Remove([&](SeriesId id) { return removed.contains(id); });
-  }
-  chunk_count_.fetch_sub(chunks, std::memory_order_relaxed);
-  metrics_.chunks.Add(-static_cast<double>(chunks));
-  metrics_.chunks_removed.Inc(chunks);
-  series_.fetch_sub(removed.size(), std::memory_order_relaxed);
-  metrics_.series.Add(-static_cast<double>(removed.size()));
-  metrics_.series_removed.Inc(removed.size());
+  ForgetIds(removed, chunks);
 
   if (least == kMaxMillis) least = mint;
   {
@@ -124,7 +121,6 @@ void Head::Collect(int64_t mint) {
     absl::MutexLock lock(&tombstones_mu_);
     if (!tombstones_->empty()) {
       auto changed = std::make_shared<Tombstones>(*tombstones_);
-      for (const SeriesId id : removed) changed->Remove(RefOf(id));
       changed->TruncateBefore(mint);
       tombstones_ = std::move(changed);
     }
@@ -145,9 +141,29 @@ void Head::Collect(int64_t mint) {
   }
 }
 
+void Head::ForgetIds(const absl::flat_hash_set<SeriesId>& removed,
+                     uint64_t chunks) {
+  chunk_count_.fetch_sub(chunks, std::memory_order_relaxed);
+  metrics_.chunks.Add(-static_cast<double>(chunks));
+  metrics_.chunks_removed.Inc(chunks);
+  if (removed.empty()) return;
+  {
+    absl::MutexLock lock(&index_mu_);
+    postings_.Remove([&](SeriesId id) { return removed.contains(id); });
+    metadata_.Remove([&](SeriesId id) { return removed.contains(id); });
+  }
+  series_.fetch_sub(removed.size(), std::memory_order_relaxed);
+  metrics_.series.Add(-static_cast<double>(removed.size()));
+  metrics_.series_removed.Inc(removed.size());
+  absl::MutexLock lock(&tombstones_mu_);
+  if (tombstones_->empty()) return;
+  auto changed = std::make_shared<Tombstones>(*tombstones_);
+  for (const SeriesId id : removed) changed->Remove(RefOf(id));
+  tombstones_ = std::move(changed);
+}
+
 void Head::RemoveEmpty(uint32_t number, std::span<const uint32_t> lines,
                        absl::flat_hash_set<SeriesId>& removed) {
-  SeriesShard& shard = shards_[number];
   absl::MutexLock lifetimes(&lifetimes_mu_);  // no batch is being filled
   absl::flat_hash_set<Slot> held;
   {
@@ -161,29 +177,35 @@ void Head::RemoveEmpty(uint32_t number, std::span<const uint32_t> lines,
   const uint64_t readers = isolation_.NextReader();
   for (const uint32_t line : lines) {
     const Slot slot = MakeSlot(number, line);
-    if (held.contains(slot)) continue;
-    RowHandle row;
-    SeriesId id;
-    {
-      absl::MutexLock lock(&shard.mu);
-      if (!shard.Empty(line)) continue;
-      row = shard.Line(line).labels;
-      id = shard.IdOf(line);
-    }
-    const uint64_t hash = symbols_.RowLabels(row).Hash();
-    {
-      SlotsByHash::Stripe& stripe = by_hash_.Of(hash);
-      absl::MutexLock lock(&stripe.mu);
-      stripe.Erase(hash, slot);
-    }
-    by_id_.Erase(id);
-    {
-      absl::MutexLock lock(&shard.mu);
-      shard.RemoveLine(line);
-    }
-    symbols_.DropRow(row, readers);
-    removed.insert(id);
+    if (!held.contains(slot)) RemoveIfEmpty(slot, readers, removed);
   }
+}
+
+void Head::RemoveIfEmpty(Slot slot, uint64_t readers,
+                         absl::flat_hash_set<SeriesId>& removed) {
+  SeriesShard& shard = shards_[ShardOf(slot)];
+  const uint32_t line = LineOf(slot);
+  RowHandle row;
+  SeriesId id;
+  {
+    absl::MutexLock lock(&shard.mu);
+    if (!shard.Empty(line)) return;
+    row = shard.Line(line).labels;
+    id = shard.IdOf(line);
+  }
+  const uint64_t hash = symbols_.RowLabels(row).Hash();
+  {
+    SlotsByHash::Stripe& stripe = by_hash_.Of(hash);
+    absl::MutexLock lock(&stripe.mu);
+    stripe.Erase(hash, slot);
+  }
+  by_id_.Erase(id);
+  {
+    absl::MutexLock lock(&shard.mu);
+    shard.RemoveLine(line);
+  }
+  symbols_.DropRow(row, readers);
+  removed.insert(id);
 }
 
 void Head::WriteRefused() {

@@ -71,6 +71,7 @@ absl::Status Head::OpenLateLog(Env& env, const std::string& dir) {
   options.segment_size = options_.wal_segment_bytes;
   options.logger = options_.logger;
   options.executor = options_.executor;
+  options.keep_unsynced = options_.sync_commits || options_.sync_often;
   NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<wal::WalWriter> log,
                            wal::WalWriter::Open(env, dir, options));
   absl::MutexLock lock(&late_mu_);

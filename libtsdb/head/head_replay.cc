@@ -229,6 +229,9 @@ class Head::Replayer {
     if (slot == kNoSlot) return absl::OkStatus();
     MemoryBudget budget;
     SampleColumns columns(budget);
+    if (series.encoding != ChunkEncoding::kXor) {
+      NARTHEX_RETURN_IF_ERROR(columns.ReserveStartTimes());
+    }
     NARTHEX_RETURN_IF_ERROR(
         DecodeChunk(series.encoding, series.bytes, TimeRange(), columns));
     SeriesShard& shard = head_.shards_[ShardOf(slot)];
@@ -369,9 +372,11 @@ class Head::Replayer {
           segment_->max = std::max(segment_->max, rows_.times[i]);
         }
         if (time < min_valid_) continue;
-        if (shard.Store(LineOf(slots_[i]), time,
-                        std::bit_cast<uint64_t>(rows_.values[i]), rules_,
-                        counts_)) {
+        const int64_t start =
+            rows_.start_times.empty() ? 0 : rows_.start_times[i].ms;
+        if (shard.StoreStarted(LineOf(slots_[i]), time,
+                               std::bit_cast<uint64_t>(rows_.values[i]), start,
+                               rules_, counts_)) {
           ++report_.samples;
           least = std::min(least, time);
           greatest = std::max(greatest, time);
@@ -438,10 +443,13 @@ class Head::Replayer {
       const SeriesId id = IdOf(tombstone.ref);
       if (id == SeriesShard::kNoId) continue;
       Pass(id);
-      const Slot slot = head_.by_id_.Find(id);
+      Slot slot = head_.by_id_.Find(id);
       if (tombstone.range == TimeRange()) {
         // The series was deleted here; a later one of its name is another.
+        const auto alias = aliases_.find(id);
+        if (alias != aliases_.end()) slot = alias->second;
         if (slot == kNoSlot) continue;
+        absl::erase_if(aliases_, [&](auto& a) { return a.second == slot; });
         const uint32_t line = LineOf(slot);
         {
           SeriesShard& shard = head_.shards_[ShardOf(slot)];

@@ -12,15 +12,17 @@
 namespace narthex::tsdb {
 namespace {
 
-LateSample AsLate(int64_t t, Histogram& h) {
+LateSample AsLate(int64_t t, int64_t start, Histogram& h) {
   LateSample sample;
   sample.t = t;
+  sample.start = start;
   sample.ints = std::make_shared<const Histogram>(std::move(h));
   return sample;
 }
-LateSample AsLate(int64_t t, FloatHistogram& h) {
+LateSample AsLate(int64_t t, int64_t start, FloatHistogram& h) {
   LateSample sample;
   sample.t = t;
+  sample.start = start;
   sample.floats = std::make_shared<const FloatHistogram>(std::move(h));
   return sample;
 }
@@ -62,6 +64,7 @@ class Head::LateReplayer {
         LateSample sample;
         sample.t = rows_.times[i].ms;
         std::memcpy(&sample.v, &rows_.values[i], sizeof(sample.v));
+        if (!rows_.start_times.empty()) sample.start = rows_.start_times[i].ms;
         Add(rows_.refs[i], std::move(sample));
       }
       return decoded;
@@ -69,13 +72,17 @@ class Head::LateReplayer {
     if (wal::IsIntHistograms(type)) {
       const absl::Status decoded =
           wal::DecodeHistograms(record, ints_, report_.unknown_schemas);
-      for (auto& row : ints_) Add(row.ref, AsLate(row.t.ms, row.h));
+      for (auto& row : ints_) {
+        Add(row.ref, AsLate(row.t.ms, row.start.ms, row.h));
+      }
       return decoded;
     }
     if (wal::IsFloatHistograms(type)) {
       const absl::Status decoded =
           wal::DecodeHistograms(record, floats_, report_.unknown_schemas);
-      for (auto& row : floats_) Add(row.ref, AsLate(row.t.ms, row.h));
+      for (auto& row : floats_) {
+        Add(row.ref, AsLate(row.t.ms, row.start.ms, row.h));
+      }
       return decoded;
     }
     if (type == wal::RecordType::kMmapMarkers) {

@@ -263,7 +263,11 @@ void StoreSnapshot(const SnapshotSeries& series, const SampleColumns& columns,
     const int64_t t = columns.t()[i].ms;
     uint64_t v;
     std::memcpy(&v, &columns.v()[i], sizeof(v));
-    if (t < min_valid || !shard.Store(line, t, v, rules, counts)) continue;
+    const int64_t start = columns.st().empty() ? 0 : columns.st()[i].ms;
+    if (t < min_valid ||
+        !shard.StoreStarted(line, t, v, start, rules, counts)) {
+      continue;
+    }
     ++counts.stored;
     cover(t);
   }
@@ -279,12 +283,13 @@ void StoreSnapshot(const SnapshotSeries& series, const SampleColumns& columns,
     if (h.hint == CounterResetHint::kNotReset) {
       h.hint = CounterResetHint::kUnknown;
     }
+    const int64_t start = histograms.points[i].st.ms;
     const bool stored =
         as_float ? shard.StoreHistogram(line, t, last ? series.last_floats : h,
-                                        0, rules, counts)
+                                        start, rules, counts)
                  : shard.StoreHistogram(line, t,
                                         last ? series.last_ints : ToIntegers(h),
-                                        0, rules, counts);
+                                        start, rules, counts);
     if (!stored) continue;
     ++counts.histograms;
     cover(t);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/chunk/xor2_chunk.h"
 #include "libtsdb/head/open_chunk.h"
 #include "narthex/base/coding.h"
 #include "narthex/base/status.h"
@@ -79,12 +80,19 @@ absl::Status AddChunk(std::string bytes, ChunkEncoding encoding,
     SetSampleCount(encoding, samples, bytes.data());
     MemoryBudget budget;
     SampleColumns columns(budget);
+    NARTHEX_RETURN_IF_ERROR(columns.ReserveStartTimes());
     NARTHEX_RETURN_IF_ERROR(DecodeChunk(encoding, bytes, TimeRange(), columns));
+    // Without what comes behind: as if it had been made so.
     if (encoding == ChunkEncoding::kXor) {
-      // Without what comes behind: as if it had been made so.
       XorAppender appender;
       for (size_t i = 0; i < columns.size(); ++i) {
         appender.Append(columns.t()[i], columns.v()[i]);
+      }
+      bytes = appender.bytes();
+    } else if (encoding == ChunkEncoding::kXor2) {
+      Xor2Appender appender;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        appender.Append(columns.t()[i], columns.v()[i], columns.st()[i]);
       }
       bytes = appender.bytes();
     }
@@ -129,6 +137,11 @@ HeadSource::HeadSource(Head& head, TimeRange range, bool isolated,
   meta_.stats.series = head.series_.load(std::memory_order_relaxed);
 }
 
+HeadSource::HeadSource(Head& head, TimeRange range, std::vector<SeriesId> ids)
+    : HeadSource(head, range, /*isolated=*/true, HeadView::kSelected) {
+  selected_ = std::move(ids);
+}
+
 HeadSource::~HeadSource() { head_.isolation_.CloseReader(reader_); }
 
 TimeRange HeadSource::Cut(TimeRange range) const {
@@ -144,6 +157,21 @@ TimeRange HeadSource::CutLate(TimeRange range) const {
 
 absl::Status HeadSource::SortedSymbols(std::vector<uint32_t>& out) const {
   out = head_.postings_.SortedSymbols();
+  if (view_ != HeadView::kSelected) return absl::OkStatus();
+  SeriesBatch batch;
+  NARTHEX_RETURN_IF_ERROR(ReadSeries(selected_, TimeRange(), batch));
+  std::vector<bool> used(symbol_bound());
+  const auto mark = [&used](uint32_t symbol) {
+    if (symbol < used.size()) used[symbol] = true;
+  };
+  mark(FindSymbol(""));
+  for (const LabelPair& pair : batch.labels) {
+    mark(pair.name);
+    mark(pair.value);
+  }
+  std::erase_if(out, [&used](uint32_t symbol) {
+    return symbol >= used.size() || !used[symbol];
+  });
   return absl::OkStatus();
 }
 
@@ -167,6 +195,13 @@ absl::Status HeadSource::ReadSeries(std::span<const SeriesId> ids,
   slots.resize(ids.size());
   rows.clear();
   head_.by_id_.FindAll(ids, slots.data());
+  if (view_ == HeadView::kSelected) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+      if (!std::binary_search(selected_.begin(), selected_.end(), ids[i])) {
+        slots[i] = kNoSlot;
+      }
+    }
+  }
   for (size_t i = 0; i < ids.size();) {
     if (slots[i] == kNoSlot) {
       ++i;

@@ -21,13 +21,16 @@ namespace narthex::tsdb {
 enum class HeadView : uint8_t {
   kAll,
   kInOrder,
-  kLate  // those in chunks up to some one
+  kLate,     // those in chunks up to some one
+  kSelected  // those in order, of some series
 };
 
 class HeadSource final : public BlockSource {
  public:
   HeadSource(Head& head, TimeRange range, bool isolated,
              HeadView view = HeadView::kAll, HeadChunkRef last_late = 0);
+  // Of these series alone, what was published of them in order.
+  HeadSource(Head& head, TimeRange range, std::vector<SeriesId> ids);
   ~HeadSource() override;
   HeadSource(const HeadSource&) = delete;
   HeadSource& operator=(const HeadSource&) = delete;
@@ -62,7 +65,9 @@ class HeadSource final : public BlockSource {
   // What of it comes from samples in order; from late ones.
   TimeRange Cut(TimeRange range) const;
   TimeRange CutLate(TimeRange range) const;
-  bool shows_late() const { return view_ != HeadView::kInOrder; }
+  bool shows_late() const {
+    return view_ == HeadView::kAll || view_ == HeadView::kLate;
+  }
   // Merges what is late into `out`.
   absl::Status AddLate(const SeriesEntry& entry, TimeRange range,
                        const ReadContext& ctx, SampleColumns& out) const;
@@ -82,7 +87,8 @@ class HeadSource final : public BlockSource {
   const bool isolated_;
   const HeadView view_;
   const HeadChunkRef last_late_;
-  TimeRange range_;  // of samples in order
+  std::vector<SeriesId> selected_;  // kSelected: ascending
+  TimeRange range_;                 // of samples in order
   const TimeRange late_range_;
   const std::shared_ptr<const void> files_;
   std::unique_ptr<PostingsIndex> postings_;

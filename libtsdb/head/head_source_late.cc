@@ -64,6 +64,9 @@ absl::Status HeadSource::AddLate(const SeriesEntry& entry, TimeRange range,
   LateCopy late;
   if (!CopyLate(entry, range, late)) return absl::OkStatus();
   SampleColumns columns(ctx.budget);
+  if (out.mutable_st() != nullptr) {
+    NARTHEX_RETURN_IF_ERROR(columns.ReserveStartTimes());
+  }
   for (const LateChunk& chunk : late.mapped) {
     columns.Clear();
     NARTHEX_RETURN_IF_ERROR(ReadMapped(
@@ -72,7 +75,7 @@ absl::Status HeadSource::AddLate(const SeriesEntry& entry, TimeRange range,
     NARTHEX_RETURN_IF_ERROR(MergeColumns(columns, out));
   }
   columns.Clear();
-  NARTHEX_RETURN_IF_ERROR(ToColumns(late.open, range, columns));
+  NARTHEX_RETURN_IF_ERROR(ToColumns(late.open, head_.LateAs(), range, columns));
   return MergeColumns(columns, out);
 }
 
@@ -91,11 +94,13 @@ absl::Status HeadSource::AddLateChunks(const SeriesEntry& entry,
                              head_.chunks_->Read(chunk.ref, bytes));
     add(read.encoding, chunk.min_t, chunk.max_t, read.bytes);
   }
-  return EncodeLate(late.open, [&](ChunkEncoding encoding, size_t begin,
-                                   size_t end, std::string_view encoded) {
-    add(encoding, late.open[begin].t, late.open[end - 1].t, encoded);
-    return absl::OkStatus();
-  });
+  return EncodeLate(late.open, head_.LateAs(),
+                    [&](ChunkEncoding encoding, size_t begin, size_t end,
+                        std::string_view encoded) {
+                      add(encoding, late.open[begin].t, late.open[end - 1].t,
+                          encoded);
+                      return absl::OkStatus();
+                    });
 }
 
 }  // namespace narthex::tsdb

@@ -1,7 +1,5 @@
 #include "libtsdb/head/isolation.h"
 
-#include <utility>
-
 namespace narthex::tsdb {
 
 uint64_t Isolation::Begin() {
@@ -9,31 +7,40 @@ uint64_t Isolation::Begin() {
   return ++last_epoch_;
 }
 
-void Isolation::Publish(uint64_t epoch) {
-  absl::MutexLock lock(&mu_);
-  uint64_t mark = watermark_.load(std::memory_order_relaxed);
-  if (epoch != mark + 1) {
+void Isolation::Done::Add(uint64_t epoch) {
+  if (epoch != mark_ + 1) {
     early_.insert(epoch);
     return;
   }
-  ++mark;
-  while (!early_.empty() && *early_.begin() == mark + 1) {
+  ++mark_;
+  while (!early_.empty() && *early_.begin() == mark_ + 1) {
     early_.erase(early_.begin());
-    ++mark;
+    ++mark_;
   }
-  watermark_.store(mark, std::memory_order_release);
+}
+
+void Isolation::Publish(uint64_t epoch) {
+  absl::MutexLock lock(&mu_);
+  if (!logged_.Has(epoch)) logged_.Add(epoch);
+  published_.Add(epoch);
+  watermark_.store(published_.mark(), std::memory_order_release);
   UpdateFloor();
 }
 
-void Isolation::AwaitBefore(uint64_t epoch) {
-  const std::pair<const std::atomic<uint64_t>*, uint64_t> wait{&watermark_,
-                                                               epoch - 1};
+void Isolation::MarkLogged(uint64_t epoch) {
   absl::MutexLock lock(&mu_);
+  logged_.Add(epoch);
+}
+
+void Isolation::AwaitLogged(uint64_t epoch) {
+  struct Wait {
+    const Done& logged;
+    uint64_t before;
+  };
+  absl::MutexLock lock(&mu_);
+  Wait wait{logged_, epoch - 1};
   mu_.Await(absl::Condition(
-      +[](const std::pair<const std::atomic<uint64_t>*, uint64_t>* w) {
-        return w->first->load(std::memory_order_relaxed) >= w->second;
-      },
-      &wait));
+      +[](Wait* w) { return w->logged.mark() >= w->before; }, &wait));
 }
 
 void Isolation::UpdateFloor() {

@@ -41,8 +41,10 @@ class Isolation {
   // The next epoch, from 1 on.  Who takes it must publish it, whatever happens.
   uint64_t Begin();
   void Publish(uint64_t epoch);
-  // Waits until all epochs before this one are published.
-  void AwaitBefore(uint64_t epoch);
+  // What it has for the log of late samples is there; Publish implies it.
+  void MarkLogged(uint64_t epoch);
+  // Waits until that is so of all epochs before this one.
+  void AwaitLogged(uint64_t epoch);
   uint64_t watermark() const {
     return watermark_.load(std::memory_order_acquire);
   }
@@ -61,12 +63,27 @@ class Isolation {
   bool WithoutReaders(absl::FunctionRef<void()> body);
 
  private:
+  // Epochs that are done, of which each is done once.
+  class Done {
+   public:
+    void Add(uint64_t epoch);
+    bool Has(uint64_t epoch) const {
+      return epoch <= mark_ || early_.contains(epoch);
+    }
+    // All up to here are.
+    uint64_t mark() const { return mark_; }
+
+   private:
+    uint64_t mark_ = 0;
+    std::set<uint64_t> early_;  // done before one that was begun earlier
+  };
+
   void UpdateFloor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;
   uint64_t last_epoch_ ABSL_GUARDED_BY(mu_) = 0;
-  // Published before one that was begun earlier.
-  std::set<uint64_t> early_ ABSL_GUARDED_BY(mu_);
+  Done published_ ABSL_GUARDED_BY(mu_);
+  Done logged_ ABSL_GUARDED_BY(mu_);
   uint64_t next_reader_ ABSL_GUARDED_BY(mu_) = 1;
   // Number to watermark; both ascend.
   std::map<uint64_t, uint64_t> readers_ ABSL_GUARDED_BY(mu_);

@@ -7,6 +7,7 @@
 
 #include "libtsdb/chunk/chunk_codec.h"
 #include "libtsdb/chunk/histogram_chunk.h"
+#include "libtsdb/chunk/xor2_chunk.h"
 #include "narthex/base/status.h"
 
 namespace narthex::tsdb {
@@ -25,20 +26,29 @@ const FloatHistogram& HistogramOf(const LateSample& sample,
 
 template <typename H>
 absl::Status EncodeHistograms(const std::vector<LateSample>& samples,
-                              size_t begin, size_t end, VisitChunk visit) {
-  HistogramAppender<H> chunk;
+                              const LateEncoding& as, size_t begin, size_t end,
+                              VisitChunk visit) {
+  HistogramAppender<H> chunk(as.histogram_starts);
   std::string full;
   size_t first = begin;
   for (size_t i = begin; i < end; ++i) {
     const H& h = HistogramOf(samples[i], static_cast<const H*>(nullptr));
     full.clear();
-    const HistogramStep step = chunk.Append(samples[i].t, h, full);
+    const HistogramStep step =
+        chunk.Append(samples[i].t, h, full, samples[i].start);
     if (step == HistogramStep::kBegun && i != begin) {
       NARTHEX_RETURN_IF_ERROR(visit(chunk.encoding(), first, i, full));
       first = i;
     }
   }
   return visit(chunk.encoding(), first, end, chunk.bytes());
+}
+
+template <typename Appender, typename Put>
+absl::Status EncodeFloats(ChunkEncoding encoding, size_t begin, size_t end,
+                          Appender chunk, Put put, VisitChunk visit) {
+  for (size_t i = begin; i < end; ++i) put(chunk, i);
+  return visit(encoding, begin, end, chunk.bytes());
 }
 
 // A stale marker must not go through a float register.
@@ -83,51 +93,64 @@ size_t LateSamples::memory_bytes() const {
 }
 
 absl::Status EncodeLate(const std::vector<LateSample>& samples,
-                        VisitChunk visit) {
+                        const LateEncoding& as, VisitChunk visit) {
   for (size_t begin = 0; begin < samples.size();) {
-    const ChunkEncoding encoding = samples[begin].encoding();
+    const ChunkEncoding encoding = samples[begin].encoding(as);
     size_t end = begin;
-    while (end < samples.size() && samples[end].encoding() == encoding) ++end;
+    while (end < samples.size() && samples[end].encoding(as) == encoding) ++end;
     if (encoding == ChunkEncoding::kXor) {
-      XorAppender chunk;
-      for (size_t i = begin; i < end; ++i) {
-        chunk.Append(samples[i].t, AsDouble(samples[i].v));
-      }
-      NARTHEX_RETURN_IF_ERROR(visit(encoding, begin, end, chunk.bytes()));
-    } else if (encoding == ChunkEncoding::kHistogram) {
+      NARTHEX_RETURN_IF_ERROR(EncodeFloats(
+          encoding, begin, end, XorAppender(),
+          [&](XorAppender& chunk, size_t i) {
+            chunk.Append(samples[i].t, AsDouble(samples[i].v));
+          },
+          visit));
+    } else if (encoding == ChunkEncoding::kXor2) {
+      NARTHEX_RETURN_IF_ERROR(EncodeFloats(
+          encoding, begin, end, Xor2Appender(),
+          [&](Xor2Appender& chunk, size_t i) {
+            chunk.Append(samples[i].t, AsDouble(samples[i].v),
+                         samples[i].start);
+          },
+          visit));
+    } else if (samples[begin].ints != nullptr) {
       NARTHEX_RETURN_IF_ERROR(
-          EncodeHistograms<Histogram>(samples, begin, end, visit));
+          EncodeHistograms<Histogram>(samples, as, begin, end, visit));
     } else {
       NARTHEX_RETURN_IF_ERROR(
-          EncodeHistograms<FloatHistogram>(samples, begin, end, visit));
+          EncodeHistograms<FloatHistogram>(samples, as, begin, end, visit));
     }
     begin = end;
   }
   return absl::OkStatus();
 }
 
-absl::Status ToColumns(const std::vector<LateSample>& samples, TimeRange range,
+absl::Status ToColumns(const std::vector<LateSample>& samples,
+                       const LateEncoding& as, TimeRange range,
                        SampleColumns& out) {
-  return EncodeLate(samples, [&](ChunkEncoding encoding, size_t, size_t,
-                                 std::string_view bytes) {
-    return DecodeChunk(encoding, bytes, range, out);
-  });
+  return EncodeLate(
+      samples, as,
+      [&](ChunkEncoding encoding, size_t, size_t, std::string_view bytes) {
+        return DecodeChunk(encoding, bytes, range, out);
+      });
 }
 
 // --- The log.
 
-void LateLog::Add(SeriesRef ref, int64_t t, uint64_t v) {
+void LateLog::Add(SeriesRef ref, int64_t t, uint64_t v, int64_t start) {
   refs_.push_back(ref);
   times_.push_back(t);
   values_.push_back(AsDouble(v));
+  if (with_starts_) start_times_.push_back(start);
   series_.insert(static_cast<uint64_t>(ref));
 }
-void LateLog::Add(SeriesRef ref, int64_t t, const Histogram& h) {
-  ints_.push_back({ref, t, 0, h});
+void LateLog::Add(SeriesRef ref, int64_t t, const Histogram& h, int64_t start) {
+  ints_.push_back({ref, t, start, h});
   series_.insert(static_cast<uint64_t>(ref));
 }
-void LateLog::Add(SeriesRef ref, int64_t t, const FloatHistogram& h) {
-  floats_.push_back({ref, t, 0, h});
+void LateLog::Add(SeriesRef ref, int64_t t, const FloatHistogram& h,
+                  int64_t start) {
+  floats_.push_back({ref, t, start, h});
   series_.insert(static_cast<uint64_t>(ref));
 }
 
@@ -148,21 +171,27 @@ void LateLog::Flush(Compression compression) {
     put();
   }
   if (!refs_.empty()) {
-    wal::EncodeSamples(refs_, values_, 0, times_, scratch_);
+    wal::EncodeSamples(refs_, values_, 0, times_, scratch_, start_times_);
     put();
   }
-  for (const wal::BucketKind kind :
-       {wal::BucketKind::kExponential, wal::BucketKind::kCustom}) {
-    if (wal::EncodeHistograms(ints_, kind, scratch_)) put();
-  }
-  for (const wal::BucketKind kind :
-       {wal::BucketKind::kExponential, wal::BucketKind::kCustom}) {
-    if (wal::EncodeHistograms(floats_, kind, scratch_)) put();
-  }
+  const auto put_histograms = [&](const auto& rows) {
+    if (rows.empty()) return;
+    if (with_starts_) {
+      wal::EncodeHistogramsV2(rows, scratch_);
+      return put();
+    }
+    for (const wal::BucketKind kind :
+         {wal::BucketKind::kExponential, wal::BucketKind::kCustom}) {
+      if (wal::EncodeHistograms(rows, kind, scratch_)) put();
+    }
+  };
+  put_histograms(ints_);
+  put_histograms(floats_);
   markers_.clear();
   refs_.clear();
   times_.clear();
   values_.clear();
+  start_times_.clear();
   ints_.clear();
   floats_.clear();
   series_.clear();

@@ -26,18 +26,31 @@
 
 namespace narthex::tsdb {
 
+// What samples become when they are written.
+struct LateEncoding {
+  bool xor2 = false;
+  bool histogram_starts = false;
+};
+
 struct LateSample {
   int64_t t = 0;
   uint64_t v = 0;      // a float's bits
+  int64_t start = 0;   // 0: unknown
   uint32_t epoch = 0;  // of its commit, mod 2^32
   // One of them if it is a histogram.
   std::shared_ptr<const Histogram> ints = nullptr;
   std::shared_ptr<const FloatHistogram> floats = nullptr;
 
-  ChunkEncoding encoding() const {
-    if (ints != nullptr) return ChunkEncoding::kHistogram;
-    return floats != nullptr ? ChunkEncoding::kFloatHistogram
-                             : ChunkEncoding::kXor;
+  ChunkEncoding encoding(const LateEncoding& as) const {
+    if (ints != nullptr) {
+      return as.histogram_starts ? ChunkEncoding::kHistogramST
+                                 : ChunkEncoding::kHistogram;
+    }
+    if (floats != nullptr) {
+      return as.histogram_starts ? ChunkEncoding::kFloatHistogramST
+                                 : ChunkEncoding::kFloatHistogram;
+    }
+    return as.xor2 ? ChunkEncoding::kXor2 : ChunkEncoding::kXor;
   }
 };
 
@@ -70,12 +83,14 @@ class LateSamples {
 
 // Encodes samples as chunks of one kind each, in order; stops at an error.
 absl::Status EncodeLate(
-    const std::vector<LateSample>& samples,
+    const std::vector<LateSample>& samples, const LateEncoding& as,
     absl::FunctionRef<absl::Status(ChunkEncoding encoding, size_t begin,
                                    size_t end, std::string_view bytes)>
         visit);
-// Adds the samples, which ascend, to empty columns.
-absl::Status ToColumns(const std::vector<LateSample>& samples, TimeRange range,
+// Adds the samples, which ascend, to empty columns; with their start times, as
+// far as the columns have room for them and `as` keeps them.
+absl::Status ToColumns(const std::vector<LateSample>& samples,
+                       const LateEncoding& as, TimeRange range,
                        SampleColumns& out);
 
 // What a reader takes with it.
@@ -94,9 +109,12 @@ struct LateCopy {
 // came later.
 class LateLog {
  public:
-  void Add(SeriesRef ref, int64_t t, uint64_t v);
-  void Add(SeriesRef ref, int64_t t, const Histogram& h);
-  void Add(SeriesRef ref, int64_t t, const FloatHistogram& h);
+  // `start_times`: it writes the types of records that have them.
+  explicit LateLog(bool start_times) : with_starts_(start_times) {}
+
+  void Add(SeriesRef ref, int64_t t, uint64_t v, int64_t start);
+  void Add(SeriesRef ref, int64_t t, const Histogram& h, int64_t start);
+  void Add(SeriesRef ref, int64_t t, const FloatHistogram& h, int64_t start);
   void Mark(SeriesRef ref, const std::vector<HeadChunkRef>& chunks,
             Compression compression);
   bool empty() const {
@@ -108,12 +126,14 @@ class LateLog {
  private:
   void Flush(Compression compression);
 
+  const bool with_starts_;
   wal::RecordBatch records_;
   std::string scratch_;
   std::vector<wal::MmapMarker> markers_;  // come before the samples
   std::vector<SeriesRef> refs_;
   std::vector<Timestamp> times_;
   std::vector<double> values_;
+  std::vector<Timestamp> start_times_;  // empty without
   std::vector<wal::IntHistogramRow> ints_;
   std::vector<wal::FloatHistogramRow> floats_;
   absl::flat_hash_set<uint64_t> series_;  // that have samples above

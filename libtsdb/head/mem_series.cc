@@ -122,7 +122,11 @@ bool SeriesShard::Store(uint32_t line, int64_t t, uint64_t v,
 
 void SeriesShard::BeginChunk(HotSeries& series, int64_t t, uint32_t group,
                              const StoreRules& rules) {
-  OpenChunk::Begin(*this, series, t, GroupFor(t, group));
+  if (rules.xor2) {
+    OpenChunk::BeginXor2(*this, series, t);
+  } else {
+    OpenChunk::Begin(*this, series, t, GroupFor(t, group));
+  }
   SetNextAt(series, ChunkRangeEnd(t, rules.chunk_range));
 }
 
@@ -179,6 +183,7 @@ void SeriesShard::CutOpenChunk(uint32_t line, const StoreRules& rules) {
   full.max_t = series.last_t;
   full.samples = series.samples;
   if (!IsHistogram(series.codec)) {
+    full.encoding = OpenChunk::FloatEncoding(series);
     PutAway(line, full, OpenChunk::Seal(*this, series), rules);
   } else {
     const OpenHistogram& open = *Cold(series).histogram;
@@ -458,8 +463,7 @@ void SeriesShard::Settle(uint32_t line, uint64_t floor) {
   if (series.since_epoch == 0) cold.boundaries = {};
   if (cold.boundaries.empty() && cold.unwritten.empty() &&
       cold.histogram == nullptr && cold.late == nullptr &&
-      series.mapped != kEscape &&
-      series.next_at != kEscape &&
+      series.mapped != kEscape && series.next_at != kEscape &&
       (series.t_delta != kEscape || series.ts_group != 0) &&
       series.since_epoch != 255) {
     cold = ColdSeries();

@@ -49,7 +49,7 @@ struct alignas(64) HotSeries {
   uint32_t cold = 0;      // 0: none
   uint32_t epoch = 0;     // of the last commit that touched it, mod 2^32
   uint16_t samples = 0;   // in the open chunk; 0: there is none
-  uint16_t xor_bits = 0;  // length of the XOR chunk of these samples
+  uint16_t xor_bits = 0;  // length of the XOR (XOR2) chunk of these samples
   uint8_t lead = 0xff;    // the XOR chunk's window, as chunk_codec.h has it
   uint8_t trail = 0;
   uint8_t codec = 0;        // open_chunk.h
@@ -97,7 +97,9 @@ struct ColdSeries {
 struct StoreRules {
   int64_t chunk_range = 0;
   uint32_t samples_per_chunk = 120;
-  bool isolated = true;  // false: replay
+  bool xor2 = false;              // what chunks of floats begin as
+  bool histogram_starts = false;  // those of histograms keep start times
+  bool isolated = true;           // false: replay
   uint32_t epoch = 0;
   uint64_t floor = 0;  // Isolation::Floor()
   uint64_t base = 0;   // reference of series number 0
@@ -113,6 +115,9 @@ struct StoreCounts {
   int64_t min_t = kMaxMillis;  // of the stored ones
   int64_t max_t = kMinMillis;
   uint64_t late = 0;  // stored out of order
+  // There was a late sample of that time already; its commit may not have
+  // logged it yet.
+  uint64_t late_again = 0;
   int64_t late_min_t = kMaxMillis;
   int64_t late_max_t = kMinMillis;
 };
@@ -227,6 +232,15 @@ class SeriesShard {
   // later one already.  Cuts and writes away chunks by Prometheus's rules (A5).
   bool Store(uint32_t line, int64_t t, uint64_t v, const StoreRules& rules,
              StoreCounts& counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // The same with a start time, kept if the chunk is one that can.
+  bool StoreStarted(uint32_t line, int64_t t, uint64_t v, int64_t start,
+                    const StoreRules& rules, StoreCounts& counts)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    start_ = start;
+    const bool stored = Store(line, t, v, rules, counts);
+    start_ = 0;
+    return stored;
+  }
   // The same for a histogram.
   template <typename H>
   bool StoreHistogram(uint32_t line, int64_t t, const H& h, int64_t start,
@@ -397,7 +411,8 @@ class SeriesShard {
   int64_t batch_t_ ABSL_GUARDED_BY(mu) = 0;
   uint32_t batch_group_ ABSL_GUARDED_BY(mu) = 0;
   bool in_batch_ ABSL_GUARDED_BY(mu) = false;
-  std::string sealed_ ABSL_GUARDED_BY(mu);            // OpenChunk::Seal's
+  int64_t start_ ABSL_GUARDED_BY(mu) = 0;   // of the float being stored
+  std::string sealed_ ABSL_GUARDED_BY(mu);  // OpenChunk::Seal's
   std::vector<ColdSeries> cold_ ABSL_GUARDED_BY(mu);  // [0] is unused
   std::vector<uint32_t> free_cold_ ABSL_GUARDED_BY(mu);
   bool refused_ ABSL_GUARDED_BY(mu) = false;

@@ -85,7 +85,9 @@ bool SeriesShard::StoreHistogram(uint32_t line, int64_t t, const H& h,
   }
   std::unique_ptr<OpenHistogram::Of<H>>& open =
       Cold(series).histogram->template For<H>();
-  if (open == nullptr) open = std::make_unique<OpenHistogram::Of<H>>();
+  if (open == nullptr) {
+    open = std::make_unique<OpenHistogram::Of<H>>(rules.histogram_starts);
+  }
   const UnwrittenChunk before{series.chunk_min_t, series.last_t, series.samples,
                               open->chunk.encoding()};
   full.clear();
@@ -124,11 +126,11 @@ bool SeriesShard::StoreStale(uint32_t line, int64_t t, const StoreRules& rules,
   if (Line(line).codec == kCodec<Histogram>) {
     Histogram h;
     h.sum = StaleNaN();
-    return StoreHistogram(line, t, h, 0, rules, counts);
+    return StoreHistogram(line, t, h, start_, rules, counts);
   }
   FloatHistogram h;
   h.sum = StaleNaN();
-  return StoreHistogram(line, t, h, 0, rules, counts);
+  return StoreHistogram(line, t, h, start_, rules, counts);
 }
 
 template bool SeriesShard::StoreHistogram(uint32_t, int64_t, const Histogram&,

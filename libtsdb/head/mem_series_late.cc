@@ -40,7 +40,7 @@ absl::Status SeriesShard::MapLate(uint32_t line, const StoreRules& rules,
   const uint64_t number = rules.base + ids_[line];
   size_t written = 0;
   const absl::Status status =
-      EncodeLate(late.open,
+      EncodeLate(late.open, {rules.xor2, rules.histogram_starts},
                  [&](ChunkEncoding encoding, size_t begin, size_t end,
                      std::string_view bytes) -> absl::Status {
                    HeadChunk chunk;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/chunk/xor2_chunk.h"
 #include "narthex/base/coding.h"
 #include "narthex/base/status.h"
 #include "narthex/model/sample.h"
@@ -53,6 +54,14 @@ OpenCodec CodecOf(const HotSeries& series) {
   return static_cast<OpenCodec>(series.codec);
 }
 
+// What stands before the bytes of an XOR2 chunk: of the encoder's state what
+// the line has no place for.
+struct Xor2Front {
+  int64_t start = 0;  // of the last sample
+  uint64_t v = 0;     // of the last one that is no stale marker
+};
+constexpr size_t kXor2Front = sizeof(Xor2Front);
+
 std::vector<uint64_t>& ThreadValues() {
   static thread_local std::vector<uint64_t> values;
   return values;
@@ -95,6 +104,12 @@ void OpenChunk::Begin(SeriesShard& shard, HotSeries& series, int64_t t,
     series.codec = static_cast<uint8_t>(OpenCodec::kConstant);
     series.t_delta = shard.groups_.Join(group);
   }
+}
+
+void OpenChunk::BeginXor2(SeriesShard& shard, HotSeries& series, int64_t t) {
+  Begin(shard, series, t, 0);
+  series.xor_bits = kXor2HeaderSize * 8;
+  series.codec = static_cast<uint8_t>(OpenCodec::kXor2);
 }
 
 // --- Shared times.
@@ -301,14 +316,7 @@ bool OpenChunk::AppendFull(SeriesShard& shard, HotSeries& series, int64_t t,
   }
   CopySample(shard.slab_.Data(chunk) + at, scratch, bytes - at);
 
-  if (series.samples > 0) {
-    if (t_delta < kEscape) {
-      series.t_delta = static_cast<uint32_t>(t_delta);
-    } else {
-      series.t_delta = kEscape;
-      shard.Cold(series).t_delta = t_delta;
-    }
-  }
+  if (series.samples > 0) SetDelta(shard, series, t_delta);
   series.last_t = t;
   series.last_v = v;
   series.lead = state.lead;
@@ -318,11 +326,77 @@ bool OpenChunk::AppendFull(SeriesShard& shard, HotSeries& series, int64_t t,
   return true;
 }
 
+void OpenChunk::SetDelta(SeriesShard& shard, HotSeries& series,
+                         uint64_t t_delta) {
+  if (t_delta < kEscape) {
+    series.t_delta = static_cast<uint32_t>(t_delta);
+  } else {
+    series.t_delta = kEscape;
+    shard.Cold(series).t_delta = t_delta;
+  }
+}
+
+bool OpenChunk::AppendXor2(SeriesShard& shard, HotSeries& series, int64_t t,
+                           uint64_t v) {
+  static thread_local Xor2Appender appender;
+  const uint32_t in_byte = series.xor_bits % 8;
+  const size_t at = series.xor_bits / 8;
+  Xor2State state;
+  uint8_t last_byte = 0;
+  if (series.samples != 0) {
+    const char* const slot = shard.slab_.Data(series.chunk);
+    Xor2Front front;
+    std::memcpy(&front, slot, sizeof(front));
+    state.samples = series.samples;
+    state.t = series.last_t;
+    state.t_delta =
+        series.t_delta != kEscape ? series.t_delta : shard.Cold(series).t_delta;
+    state.start = front.start;
+    state.v = front.v;
+    state.lead = series.lead;
+    state.trail = series.trail;
+    state.header = static_cast<uint8_t>(slot[kXor2Front + kChunkCountSize]);
+    if (in_byte != 0) last_byte = static_cast<uint8_t>(slot[kXor2Front + at]);
+  }
+  appender.Resume(state, last_byte, in_byte);
+  double value;
+  std::memcpy(&value, &v, sizeof(value));
+  appender.Append(t, value, shard.start_);
+  state = appender.state();
+
+  const std::string_view put = appender.bytes().substr(kXor2HeaderSize);
+  const size_t bytes = at + put.size();
+  if (series.chunk == 0 ||
+      kXor2Front + bytes > shard.slab_.Capacity(series.chunk)) {
+    const size_t used =
+        series.chunk == 0 ? 0 : kXor2Front + at + (in_byte != 0);
+    const SlabHandle moved =
+        shard.slab_.Resize(series.chunk, used, kXor2Front + bytes);
+    if (moved == 0) return false;
+    series.chunk = moved;
+  }
+  char* const slot = shard.slab_.Data(series.chunk);
+  const Xor2Front front{state.start, state.v};
+  std::memcpy(slot, &front, sizeof(front));
+  slot[kXor2Front + kChunkCountSize] = static_cast<char>(state.header);
+  std::memcpy(slot + kXor2Front + at, put.data(), put.size());
+  SetDelta(shard, series, state.t_delta);
+  series.last_t = t;
+  series.last_v = v;
+  series.lead = state.lead;
+  series.trail = state.trail;
+  series.xor_bits =
+      static_cast<uint16_t>(at * 8 + appender.bits() - kXor2HeaderSize * 8);
+  ++series.samples;
+  return true;
+}
+
 // --- What leaves.
 
 std::string_view OpenChunk::Seal(SeriesShard& shard, HotSeries& series) {
   if (series.ts_group == 0) {
     char* bytes = shard.slab_.Data(series.chunk);
+    if (CodecOf(series) == OpenCodec::kXor2) bytes += kXor2Front;
     StoreBE16(bytes, series.samples);
     return {bytes, (series.xor_bits + size_t{7}) / 8};
   }
@@ -354,8 +428,10 @@ void OpenChunk::Copy(const SeriesShard& shard, const HotSeries& series,
     out.open.assign(open.bytes());
     out.open_encoding = open.encoding();
   } else {
-    out.open.assign(shard.slab_.Data(series.chunk),
+    const bool xor2 = CodecOf(series) == OpenCodec::kXor2;
+    out.open.assign(shard.slab_.Data(series.chunk) + (xor2 ? kXor2Front : 0),
                     (series.xor_bits + size_t{7}) / 8);
+    if (xor2) out.open_encoding = ChunkEncoding::kXor2;
     StoreBE16(out.open.data(), series.samples);
   }
 }
@@ -390,6 +466,9 @@ absl::Status OpenChunk::Read(const SeriesCopy& copy, TimeRange range,
   for (size_t i = 0; i < n; ++i) out.mutable_t()[size + i] = begin[i];
   std::memcpy(out.mutable_v() + size, values.data() + (begin - times.begin()),
               n * sizeof(double));
+  if (Timestamp* const starts = out.mutable_st(); starts != nullptr) {
+    std::fill_n(starts + size, n, Timestamp(0));
+  }
   out.SetSize(size + n);
   return absl::OkStatus();
 }

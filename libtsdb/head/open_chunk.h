@@ -9,6 +9,9 @@
 // values ask for, never down.  A sample that does not come with its group's
 // next time, or a stale marker, makes it an XOR chunk (kXorFull) whose bytes
 // are the final ones, but for the count in front, which the line holds.
+//
+// Where XOR2 is asked for, the chunk is one of those from its first sample on
+// (kXor2); in its slot a piece of the encoder's state stands before the bytes.
 // Protected by the shard's lock.
 
 #pragma once
@@ -30,6 +33,14 @@ class OpenChunk {
   // last time is `t`; 0: none.
   static void Begin(SeriesShard& shard, HotSeries& series, int64_t t,
                     uint32_t group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  static void BeginXor2(SeriesShard& shard, HotSeries& series, int64_t t)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  // Of a chunk of floats.
+  static ChunkEncoding FloatEncoding(const HotSeries& series) {
+    return series.codec == static_cast<uint8_t>(OpenCodec::kXor2)
+               ? ChunkEncoding::kXor2
+               : ChunkEncoding::kXor;
+  }
   // Adds a sample later than the last one.  false: no memory for it (2^27 open
   // chunks of the same size), no sample added.
   static bool Append(SeriesShard& shard, HotSeries& series, int64_t t,
@@ -70,6 +81,10 @@ class OpenChunk {
   static std::string_view ValueBytes(const SeriesShard& shard,
                                      const HotSeries& series)
       ABSL_SHARED_LOCKS_REQUIRED(shard.mu);
+  static bool AppendXor2(SeriesShard& shard, HotSeries& series, int64_t t,
+                         uint64_t v) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  static void SetDelta(SeriesShard& shard, HotSeries& series, uint64_t t_delta)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
   static bool AppendFull(SeriesShard& shard, HotSeries& series, int64_t t,
                          uint64_t v, uint64_t t_delta)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
@@ -80,6 +95,9 @@ inline bool OpenChunk::Append(SeriesShard& shard, HotSeries& series, int64_t t,
   if (series.ts_group != 0) {
     if (AppendShared(shard, series, t, v)) return true;
     if (!LeaveGroup(shard, series)) return false;
+  }
+  if (series.codec == static_cast<uint8_t>(OpenCodec::kXor2)) [[unlikely]] {
+    return AppendXor2(shard, series, t, v);
   }
   const uint64_t t_delta =
       static_cast<uint64_t>(t) - static_cast<uint64_t>(series.last_t);

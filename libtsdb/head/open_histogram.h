@@ -19,6 +19,7 @@ namespace narthex::tsdb {
 struct OpenHistogram {
   template <typename H>
   struct Of {
+    explicit Of(bool start_times) : chunk(start_times) {}
     HistogramAppender<H> chunk;
     H last = {};
   };

@@ -30,6 +30,8 @@ enum class OpenCodec : uint8_t {
   kInteger = 4,
   kDecimal2 = 5,
   kXorValues = 6,
+  // Times of its own again.
+  kXor2 = 7,  // the XOR2 chunk, start times and all
 };
 constexpr bool IsHistogram(uint8_t codec) {
   return codec == static_cast<uint8_t>(OpenCodec::kHistogram) ||

@@ -64,6 +64,9 @@ class MergedSet final : public SeriesSet {
         sets_[sources[0].set]->Read(sources[0].series, range, ctx, out));
     if (sources.size() == 1) return absl::OkStatus();
     SampleColumns more(ctx.budget);
+    if (out.mutable_st() != nullptr) {
+      NARTHEX_RETURN_IF_ERROR(more.ReserveStartTimes());
+    }
     for (const Source& source : sources.subspan(1)) {
       NARTHEX_RETURN_IF_ERROR(
           sets_[source.set]->Read(source.series, range, ctx, more));

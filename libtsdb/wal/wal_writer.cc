@@ -7,6 +7,12 @@
 #include "narthex/base/status.h"
 
 namespace narthex::tsdb::wal {
+namespace {
+
+// What may lie in memory until it is synced.
+constexpr size_t kMostUnsynced = size_t{32} << 20;
+
+}  // namespace
 
 void RecordBatch::Add(std::string_view record, Compression compression) {
   uint8_t flags = 0;
@@ -25,6 +31,12 @@ void RecordBatch::Add(std::string_view record, Compression compression) {
 void RecordBatch::AddPacked(std::string_view packed, uint8_t flags) {
   bytes_ += packed;
   records_.push_back({packed.size(), flags});
+}
+
+void RecordBatch::AddAll(const RecordBatch& other) {
+  bytes_ += other.bytes_;
+  records_.insert(records_.end(), other.records_.begin(), other.records_.end());
+  if (other.times_.has_value()) Cover(*other.times_);
 }
 
 void RecordBatch::Cover(TimeRange range) {
@@ -106,7 +118,11 @@ absl::Status WalWriter::OpenSegment(uint32_t number) {
   NARTHEX_ASSIGN_OR_RETURN(
       std::unique_ptr<WritableFile> file,
       env_.OpenWritable(SegmentPath(dir_, number), Env::WriteMode::kCreateNew));
-  NARTHEX_RETURN_IF_ERROR(env_.SyncDir(dir_));
+  if (absl::Status status = env_.SyncDir(dir_); !status.ok()) {
+    // The next attempt makes it again.
+    env_.Remove(SegmentPath(dir_, number)).IgnoreError();
+    return status;
+  }
   file_ = std::move(file);
   segment_ = number;
   written_ = 0;
@@ -146,6 +162,8 @@ void WalWriter::WriteGroup(const std::vector<Waiter*>& group) {
       Waiter& waiter = *group[flushed];
       waiter.status = status;
       if (!status.ok()) continue;
+      ++logged_;
+      if (options_.keep_unsynced) unsynced_.AddAll(waiter.batch);
       if (waiter.batch.times_.has_value()) {
         times_.Cover(segment_, *waiter.batch.times_);
       }
@@ -154,26 +172,39 @@ void WalWriter::WriteGroup(const std::vector<Waiter*>& group) {
   };
   for (size_t i = 0; i < group.size(); ++i) {
     const RecordBatch& batch = group[i]->batch;
-    absl::Status ready =
-        closed_ ? FailedPrecondition("the WAL is closed") : absl::OkStatus();
-    // A batch lies in one segment, so that it can be taken back as a whole.
-    if (ready.ok() && (must_switch_ || !Fits(batch))) {
+    const bool full = options_.keep_unsynced &&
+                      unsynced_.bytes() + buffer_.size() > kMostUnsynced;
+    absl::Status ready = absl::OkStatus();
+    if (closed_ || must_switch_ || full || !Fits(batch)) {
       flush_up_to(i);
-      ready = NextSegment();
+      ready = Admit(batch);
     }
     if (!ready.ok()) {
-      flush_up_to(i);
       group[i]->status = std::move(ready);
       flushed = i + 1;
       continue;
     }
-    const char* p = batch.bytes_.data();
-    for (const RecordBatch::Packed& record : batch.records_) {
-      Frame({p, record.size}, record.flags);
-      p += record.size;
-    }
+    FrameAll(batch);
   }
   flush_up_to(group.size());
+}
+
+// Makes room for the batch; nothing waits to be flushed.
+absl::Status WalWriter::Admit(const RecordBatch& batch) {
+  if (closed_) return FailedPrecondition("the WAL is closed");
+  if (options_.keep_unsynced && unsynced_.bytes() > kMostUnsynced) {
+    NARTHEX_RETURN_IF_ERROR(SyncHere());
+  }
+  // A batch lies in one segment, so that it can be taken back as a whole.
+  return must_switch_ || !Fits(batch) ? NextSegment() : absl::OkStatus();
+}
+
+void WalWriter::FrameAll(const RecordBatch& batch) {
+  const char* p = batch.bytes_.data();
+  for (const RecordBatch::Packed& record : batch.records_) {
+    Frame({p, record.size}, record.flags);
+    p += record.size;
+  }
 }
 
 bool WalWriter::Fits(const RecordBatch& batch) const {
@@ -240,7 +271,18 @@ void WalWriter::UndoTo(uint64_t offset) {
 }
 
 absl::Status WalWriter::NextSegment() {
-  std::unique_ptr<WritableFile> old = std::move(file_);
+  if (options_.keep_unsynced) {
+    file_mu_.Await(absl::Condition(
+        +[](bool* flying) { return !*flying; }, &flying_));
+    if (!again_ && !unsynced_.empty()) {
+      if (const absl::Status status = file_->Sync(); status.ok()) {
+        unsynced_.Clear();
+      } else {
+        SyncFailed(status);
+      }
+    }
+  }
+  std::shared_ptr<WritableFile> old = std::move(file_);
   const uint32_t old_number = segment_;
   const uint64_t old_written = written_;
   const bool old_must_switch = must_switch_;
@@ -258,17 +300,33 @@ absl::Status WalWriter::NextSegment() {
     old->Append(std::string(kPageSize - rest, '\0')).IgnoreError();
   }
   SealInBackground(std::move(old), SegmentPath(dir_, old_number));
+  return again_ ? LogAgain() : absl::OkStatus();
+}
+
+// Into a segment that has nothing else yet.
+absl::Status WalWriter::LogAgain() {
+  FrameAll(unsynced_);
+  NARTHEX_RETURN_IF_ERROR(Flush());
+  if (unsynced_.times_.has_value()) {
+    times_.Cover(segment_, *unsynced_.times_);
+  }
+  again_ = false;
+  narthex::Log(options_.logger, LogLevel::kWarn,
+               "what could not be synced was logged again",
+               {{"file", SegmentPath(dir_, segment_)}});
   return absl::OkStatus();
 }
 
-void WalWriter::SealInBackground(std::unique_ptr<WritableFile> file,
+void WalWriter::SealInBackground(std::shared_ptr<WritableFile> file,
                                  const std::string& path) {
   {
     absl::MutexLock lock(&seal_mu_);
     ++sealing_;
   }
   auto job = [this, path, file = std::move(file)]() mutable {
-    absl::Status status = file->Sync();
+    // With keep_unsynced it has been synced, or lies in the next one as well.
+    absl::Status status =
+        options_.keep_unsynced ? absl::OkStatus() : file->Sync();
     const absl::Status closed = file->Close();
     if (status.ok()) status = closed;
     if (!status.ok()) {
@@ -288,15 +346,102 @@ void WalWriter::SealInBackground(std::unique_ptr<WritableFile> file,
 }
 
 absl::Status WalWriter::Sync() {
-  absl::MutexLock lock(&file_mu_);
-  if (closed_) return FailedPrecondition("the WAL is closed");
+  uint64_t up_to;
   {
-    // What lies in segments that are being sealed counts as well.
-    absl::MutexLock seal_lock(&seal_mu_);
-    while (sealing_ != 0) sealed_.Wait(&seal_mu_);
-    if (!seal_error_.ok()) return seal_error_;
+    absl::MutexLock lock(&file_mu_);
+    if (closed_) return FailedPrecondition("the WAL is closed");
+    up_to = logged_;
   }
-  return file_->Sync();
+  absl::MutexLock lock(&sync_mu_);
+  const uint64_t before = rounds_;
+  while (true) {
+    if (synced_ >= up_to) return absl::OkStatus();
+    if (!syncing_) {
+      // A round that began after the call covers it.
+      if (rounds_ > before) return sync_error_;
+      break;
+    }
+    sync_done_.Wait(&sync_mu_);
+  }
+  syncing_ = true;
+  ++rounds_;
+  sync_mu_.Unlock();
+  const absl::StatusOr<uint64_t> done = SyncOnce();
+  sync_mu_.Lock();
+  syncing_ = false;
+  if (done.ok()) synced_ = *done;
+  sync_error_ = done.status();
+  sync_done_.SignalAll();
+  return sync_error_;
+}
+
+// How many batches are durable.
+absl::StatusOr<uint64_t> WalWriter::SyncOnce() {
+  std::shared_ptr<WritableFile> file;
+  uint64_t up_to;
+  {
+    absl::MutexLock lock(&file_mu_);
+    if (closed_) return FailedPrecondition("the WAL is closed");
+    if (again_) NARTHEX_RETURN_IF_ERROR(NextSegment());
+    {
+      // What lies in segments that are being sealed counts as well.
+      absl::MutexLock seal_lock(&seal_mu_);
+      while (sealing_ != 0) sealed_.Wait(&seal_mu_);
+      if (!seal_error_.ok()) return seal_error_;
+    }
+    file = file_;
+    up_to = logged_;
+    std::swap(in_flight_, unsynced_);
+    flying_ = true;
+  }
+  absl::Status status = file->Sync();
+  absl::MutexLock lock(&file_mu_);
+  flying_ = false;
+  if (status.ok()) {
+    in_flight_.Clear();
+    return up_to;
+  }
+  in_flight_.AddAll(unsynced_);
+  std::swap(in_flight_, unsynced_);
+  in_flight_.Clear();
+  SyncFailed(status);
+  if (!options_.keep_unsynced) return status;
+  NARTHEX_RETURN_IF_ERROR(SyncHere());
+  return logged_;
+}
+
+absl::Status WalWriter::SyncHere() {
+  file_mu_.Await(absl::Condition(
+      +[](bool* flying) { return !*flying; }, &flying_));
+  if (!again_) {
+    const absl::Status status = file_->Sync();
+    if (status.ok()) {
+      unsynced_.Clear();
+      return absl::OkStatus();
+    }
+    SyncFailed(status);
+  }
+  NARTHEX_RETURN_IF_ERROR(NextSegment());
+  const absl::Status status = file_->Sync();
+  if (status.ok()) {
+    unsynced_.Clear();
+  } else {
+    SyncFailed(status);
+  }
+  return status;
+}
+
+// The kernel may have dropped what it could not write, and say so only once:
+// the segment is never trusted again.
+void WalWriter::SyncFailed(const absl::Status& status) {
+  must_switch_ = true;
+  again_ = options_.keep_unsynced;
+  narthex::Log(
+      options_.logger, LogLevel::kError, "Sync of a WAL segment",
+      {{"file", SegmentPath(dir_, segment_)}, {"err", Message(status)}});
+  if (options_.keep_unsynced) return;
+  absl::MutexLock lock(&seal_mu_);
+  if (seal_error_.ok()) seal_error_ = status;
 }
 
 absl::StatusOr<uint32_t> WalWriter::Cut() {
@@ -311,9 +456,10 @@ absl::Status WalWriter::Close() {
   {
     absl::MutexLock lock(&file_mu_);
     if (closed_) return absl::OkStatus();
+    if (file_ != nullptr && options_.keep_unsynced) status = SyncHere();
     closed_ = true;
     if (file_ != nullptr) {
-      status = file_->Sync();
+      if (!options_.keep_unsynced) status = file_->Sync();
       const absl::Status closed = file_->Close();
       if (status.ok()) status = closed;
       file_.reset();

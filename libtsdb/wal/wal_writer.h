@@ -2,7 +2,8 @@
 //
 // Log, Cut and Sync may be called from any thread.  Of those that come while
 // another one writes, one writes for all: a group is framed and written at
-// once. Borrows `env`, `logger` and `executor`, which must outlive it.
+// once.  Syncs are grouped likewise.  Borrows `env`, `logger` and `executor`,
+// which must outlive it.
 //
 // Replay first (wal_reader.h), then open: a writer begins a segment of its own
 // behind the last one.
@@ -38,6 +39,8 @@ class RecordBatch {
  public:
   // Copies.  What compression doesn't make smaller is kept plain.
   void Add(std::string_view record, Compression compression);
+  // All of `other`, behind what is here.
+  void AddAll(const RecordBatch& other);
   // `record` as it lay in a log, `flags` as wal_reader.h gives them.
   void AddPacked(std::string_view packed, uint8_t flags);
   // The batch holds samples of this time: the segment will be known to.
@@ -85,6 +88,10 @@ struct WalOptions {
   Logger* logger = nullptr;
   // Full segments are synced there; null: by the thread that filled them.
   Executor* executor = nullptr;
+  // Sync is called often, and what it promises is kept even if the disk refuses
+  // once: what has not been synced yet stays in memory, and is logged again, in
+  // a new segment, if syncing it fails.
+  bool keep_unsynced = false;
 };
 
 class WalWriter {
@@ -107,7 +114,10 @@ class WalWriter {
     return Log(batch, [] {});
   }
 
-  // fdatasync of all that has been logged.
+  // All that was logged before the call is durable when it returns.  Those that
+  // call it at the same time share one fdatasync, during which others log.  A
+  // failure is never forgotten: the segment gets nothing more, and without
+  // keep_unsynced later Syncs fail as well.
   absl::Status Sync();
   // Begins a new segment and returns its number.
   absl::StatusOr<uint32_t> Cut();
@@ -124,6 +134,16 @@ class WalWriter {
   struct Waiter;
 
   WalWriter(Env& env, std::string dir, const WalOptions& options);
+  absl::StatusOr<uint64_t> SyncOnce();
+  // What SyncOnce does where nobody may log meanwhile.
+  absl::Status SyncHere() ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
+  void SyncFailed(const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
+  absl::Status LogAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
+  absl::Status Admit(const RecordBatch& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
+  void FrameAll(const RecordBatch& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   void WriteGroup(const std::vector<Waiter*>& group)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   absl::Status OpenSegment(uint32_t number)
@@ -135,7 +155,7 @@ class WalWriter {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   absl::Status NextSegment() ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
   void UndoTo(uint64_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(file_mu_);
-  void SealInBackground(std::unique_ptr<WritableFile> file,
+  void SealInBackground(std::shared_ptr<WritableFile> file,
                         const std::string& path);
 
   Env& env_;
@@ -149,13 +169,29 @@ class WalWriter {
   bool writing_ ABSL_GUARDED_BY(queue_mu_) = false;
 
   mutable absl::Mutex file_mu_;
-  std::unique_ptr<WritableFile> file_ ABSL_GUARDED_BY(file_mu_);
+  std::shared_ptr<WritableFile> file_ ABSL_GUARDED_BY(file_mu_);
   uint32_t segment_ ABSL_GUARDED_BY(file_mu_) = 0;
   uint64_t written_ ABSL_GUARDED_BY(file_mu_) = 0;  // of this segment
   std::string buffer_ ABSL_GUARDED_BY(file_mu_);    // framed, not yet written
   uint64_t total_ ABSL_GUARDED_BY(file_mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(file_mu_) = false;
   bool must_switch_ ABSL_GUARDED_BY(file_mu_) = false;
+  uint64_t logged_ ABSL_GUARDED_BY(file_mu_) = 0;  // batches
+  // With keep_unsynced: what the last sync did not cover, and what the one that
+  // is under way (`flying_`) does.
+  RecordBatch unsynced_ ABSL_GUARDED_BY(file_mu_);
+  RecordBatch in_flight_ ABSL_GUARDED_BY(file_mu_);
+  bool flying_ ABSL_GUARDED_BY(file_mu_) = false;
+  // unsynced_ lies in a segment that could not be synced.
+  bool again_ ABSL_GUARDED_BY(file_mu_) = false;
+
+  // Syncs, one at a time, each for all that wait.
+  absl::Mutex sync_mu_;
+  absl::CondVar sync_done_;
+  bool syncing_ ABSL_GUARDED_BY(sync_mu_) = false;
+  uint64_t rounds_ ABSL_GUARDED_BY(sync_mu_) = 0;      // begun
+  uint64_t synced_ ABSL_GUARDED_BY(sync_mu_) = 0;      // of logged_
+  absl::Status sync_error_ ABSL_GUARDED_BY(sync_mu_);  // of the last round
 
   absl::Mutex seal_mu_;
   absl::CondVar sealed_;

@@ -36,6 +36,12 @@ class FaultyEnv::File final : public WritableFile {
     return under_->Preallocate(size);
   }
   absl::Status Sync() override {
+    env_.syncs_.fetch_add(1);
+    {
+      absl::MutexLock lock(&env_.mu_);
+      env_.mu_.Await(absl::Condition(
+          +[](bool* hold) { return !*hold; }, &env_.hold_syncs_));
+    }
     if (env_.fail_syncs_.load()) {
       return Unavailable(StrCat("fdatasync ", path_, ": Input/output error"));
     }

@@ -10,6 +10,8 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "narthex/base/env.h"
 
 namespace narthex::test {
@@ -24,6 +26,12 @@ class FaultyEnv final : public Env {
   void SetUnlimited() { room_.store(INT64_MAX); }
   // Every Sync fails from here on.
   void FailSyncs(bool fail) { fail_syncs_.store(fail); }
+  // Syncs that are begun from here on wait until this is taken back.
+  void HoldSyncs(bool hold) {
+    absl::MutexLock lock(&mu_);
+    hold_syncs_ = hold;
+  }
+  uint64_t syncs() const { return syncs_.load(); }  // begun
 
   absl::StatusOr<std::unique_ptr<WritableFile>> OpenWritable(
       const std::string& path, WriteMode mode) override;
@@ -74,6 +82,9 @@ class FaultyEnv final : public Env {
   Env& under_;
   std::atomic<int64_t> room_{INT64_MAX};
   std::atomic<bool> fail_syncs_{false};
+  std::atomic<uint64_t> syncs_{0};
+  absl::Mutex mu_;
+  bool hold_syncs_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace narthex::test

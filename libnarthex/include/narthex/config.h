@@ -20,6 +20,7 @@
 #include "narthex/model/labels.h"
 #include "narthex/scrape/discovery.h"
 #include "narthex/scrape/job.h"
+#include "narthex/tsdb/options.h"
 
 namespace narthex {
 
@@ -58,6 +59,9 @@ struct StorageConfig {
   // Absent: as the flags say.  0: no limit.
   std::optional<Duration> retention = {};
   std::optional<uint64_t> retention_bytes = {};
+  // Absent: as the features say.
+  std::optional<tsdb::FloatChunks> float_chunks = {};
+  double stale_series_compaction_threshold = 0;  // 0: never
 };
 
 struct Config {

@@ -10,16 +10,19 @@
 
 namespace narthex::test {
 
-HeadLab::HeadLab(int64_t chunk_range, bool with_log)
-    : chunk_range_(chunk_range), with_log_(with_log) {
+HeadLab::HeadLab(int64_t chunk_range, bool with_log) : with_log_(with_log) {
+  options_.chunk_range = chunk_range;
+  options_.max_exemplars = 10;
+  Open();
+}
+
+HeadLab::HeadLab(const tsdb::HeadOptions& options, bool with_log)
+    : options_(options), with_log_(with_log) {
   Open();
 }
 
 tsdb::ReplayReport HeadLab::Open() {
-  tsdb::HeadOptions options;
-  options.chunk_range = chunk_range_;
-  options.max_exemplars = 10;
-  head_ = std::make_unique<tsdb::Head>(options);
+  head_ = std::make_unique<tsdb::Head>(options_);
   auto chunks = tsdb::HeadChunkStore::Open(
       *env_, "data/chunks_head", {},
       [this](const tsdb::HeadChunk& chunk) {

@@ -37,6 +37,7 @@ class HeadLab {
   // Without a log; `with_log`: in "data/wal" of the memory's files.
   explicit HeadLab(int64_t chunk_range = 2 * 3600 * 1000,
                    bool with_log = false);
+  HeadLab(const tsdb::HeadOptions& options, bool with_log);
 
   tsdb::Head& head() { return *head_; }
   Env& env() { return *env_; }
@@ -56,7 +57,7 @@ class HeadLab {
  private:
   tsdb::ReplayReport Open();
 
-  int64_t chunk_range_;
+  tsdb::HeadOptions options_;
   bool with_log_;
   std::unique_ptr<Env> env_ = NewMemEnv();
   std::unique_ptr<tsdb::Head> head_;

@@ -146,6 +146,46 @@ TEST_CASE("records with start times hold all kinds", "[tsdb][wal]") {
                            2,  0,  1, 0x40, 0,    0,    0, 0, 0, 0, 0}));
 }
 
+TEST_CASE("histograms with start times have the bytes computed by hand",
+          "[tsdb][wal]") {
+  // Type; reference 3, time 1000, start 600 as zig-zag numbers.  Then the
+  // reference less the one before, the time less the first one, the start:
+  // as before (1), unknown (0), or in full (2) less the first one.
+  const auto record = [](char type, const std::string& empty) {
+    return Bytes({static_cast<uint8_t>(type), 6, 0xd0, 0x0f, 0xb0, 0x09}) +
+           empty + Bytes({4, 30, 1}) + empty + Bytes({1, 60, 0}) + empty +
+           Bytes({0, 90, 2, 0xc8, 0x01}) + empty;
+  };
+  // Hint, schema, zero threshold, zero count, count, sum, two numbers of spans
+  // and two of buckets: all zero.
+  const std::string no_ints(1 + 1 + 8 + 1 + 1 + 8 + 4, '\0');
+  const std::string no_floats(1 + 1 + 8 + 8 + 8 + 8 + 4, '\0');
+  const auto rows = [](auto row) {
+    std::vector<decltype(row)> all(4, row);
+    const uint64_t refs[] = {3, 5, 4, 4};
+    const int64_t times[] = {1000, 1015, 1030, 1045};
+    const int64_t starts[] = {600, 600, 0, 700};
+    for (size_t i = 0; i < 4; ++i) {
+      all[i].ref = Ref(refs[i]);
+      all[i].t = times[i];
+      all[i].start = starts[i];
+    }
+    return all;
+  };
+  std::string ints;
+  EncodeHistogramsV2(rows(IntHistogramRow()), ints);
+  CHECK(ints == record(12, no_ints));
+  std::string floats;
+  EncodeHistogramsV2(rows(FloatHistogramRow()), floats);
+  CHECK(floats == record(13, no_floats));
+  const auto back = Decoded<FloatHistogramRow>(record(13, no_floats));
+  REQUIRE(back.size() == 4);
+  CHECK(back[1].start.ms == 600);
+  CHECK(back[2].start.ms == 0);
+  CHECK(back[3].start.ms == 700);
+  CHECK(back[3].ref == Ref(4));
+}
+
 TEST_CASE("resolutions beyond ours are brought down, unknown ones left out",
           "[tsdb][wal]") {
   Histogram fine = Small();

@@ -72,10 +72,10 @@ struct Stats {
 class Db final : public Appendable, public Queryable {
  public:
   // Opens or creates; replays the log before it returns.  An empty `dir` keeps
-  // everything in memory.  kFailedPrecondition, naming the lock file, if another
-  // process holds the directory; kDataLoss if a block is damaged.  A damaged
-  // log is no error: the intact prefix is replayed, the rest set aside under
-  // another name, and the logger told which file and offset.
+  // everything in memory.  kFailedPrecondition, naming the lock file, if
+  // another process holds the directory; kDataLoss if a block is damaged.  A
+  // damaged log is no error: the intact prefix is replayed, the rest set aside
+  // under another name, and the logger told which file and offset.
   static absl::StatusOr<std::unique_ptr<Db>> Open(std::string dir,
                                                   const Options& options);
   ~Db() override;  // Close(), its status dropped
@@ -83,7 +83,8 @@ class Db final : public Appendable, public Queryable {
   Db& operator=(const Db&) = delete;
 
   std::unique_ptr<Appender> NewAppender() override;
-  // Pins what it reads: no compaction or truncation waits for it or disturbs it.
+  // Pins what it reads: no compaction or truncation waits for it or disturbs
+  // it.
   absl::StatusOr<std::unique_ptr<Querier>> NewQuerier(TimeRange range) override;
 
   // Does now what the background would: full spans of the head become blocks,
@@ -93,19 +94,28 @@ class Db final : public Appendable, public Queryable {
   // Deletes the samples within `range` (closed) of the series that match all of
   // the matchers: nobody sees them any more.  They leave the disk with the next
   // compaction of their block, or by CleanTombstones.  Logged when it returns.
-  absl::Status Delete(TimeRange range, std::span<const Matcher* const> matchers);
+  absl::Status Delete(TimeRange range,
+                      std::span<const Matcher* const> matchers);
   // Writes anew every block that has deleted samples, without them.
   absl::Status CleanTombstones();
-  // A copy of the blocks below the directory `to`, by hard links where the files
-  // can't change, and of the head as a block of its own if `with_head`.  `to`
-  // is on the same file system.
+  // A copy of the blocks below the directory `to`, by hard links where the
+  // files can't change, and of the head as a block of its own if `with_head`.
+  // `to` is on the same file system.
   absl::Status Snapshot(const std::string& to, bool with_head = true);
 
   // What the head has before `end` becomes a block now, full or not, and leaves
   // the head.  Samples before `end` are refused from then on.
   absl::Status CompactHead(Timestamp end);
 
+  // Series of the head that have come to an end become blocks now and leave it,
+  // as many as there are.
+  absl::Status CompactStaleSeries();
+
   // These may change while it is open, as prometheus.yml does.
+  // kInvalidArgument where start times are stored and the chunks have no room
+  // for them.
+  absl::Status SetFloatChunks(FloatChunks chunks);
+  void SetStaleSeriesCompactionThreshold(double threshold);
   absl::Status SetOutOfOrderTimeWindow(Duration window);
   void SetMaxExemplars(size_t n);
   // As in Options; what is beyond goes with the next compaction.

@@ -24,6 +24,14 @@ enum class Activity : uint8_t {
   kCompaction  // a block being written; counted in series
 };
 
+// What chunks of floats are written as.  Both are always read.
+enum class FloatChunks : uint8_t {
+  kXor,
+  // Smaller for series that end and begin again, and with room for start times;
+  // Prometheus reads it from 3.13 on.
+  kXor2
+};
+
 struct Options {
   // --- What is kept.
 
@@ -63,6 +71,24 @@ struct Options {
   // reads them instead of the log that they stand for.
   bool memory_snapshot_on_shutdown = false;
 
+  // Series in memory; a new one beyond is refused with kResourceExhausted.  0:
+  // no limit.
+  uint64_t max_series = 0;
+
+  // Once this share of the series in memory has come to an end (their newest
+  // sample is a stale marker), these become blocks and leave it before the
+  // rest does.  0..1; 0: never.
+  double stale_series_compaction_threshold = 0;
+
+  // Of chunks that begin from now on.
+  FloatChunks float_chunks = FloatChunks::kXor;
+  // Chunks of native histograms are of the kinds with room for start times
+  // (Prometheus's feature histograms-st-encoding).
+  bool histogram_start_times = false;
+  // Start times of samples are logged, and kept by the chunks that can; without
+  // it they are dropped.  Needs kXor2 (Prometheus's feature st-storage).
+  bool start_times = false;
+
   // Exemplars kept, of all series together; the newest ones stay.  0: none.
   size_t max_exemplars = 0;
 
@@ -71,12 +97,14 @@ struct Options {
   Compression wal_compression = Compression::kSnappy;  // or kNone, kZstd
   // A multiple of 32 KiB.
   size_t wal_segment_bytes = size_t{128} << 20;
-  // Every Commit returns only after fdatasync: its samples outlive a power cut,
-  // not only the death of the process.
+  // Whatever is set, what was committed outlives the death of the process.  It
+  // outlives a power cut
+  //  - with sync_commits: always.  Commit returns only after fdatasync; those
+  //    that come at the same time share one.
+  //  - with sync_interval: if it was committed this much earlier.  Needs an
+  //    executor.
+  //  - otherwise: once its segment of the log is full, or after Close.
   bool sync_commits = false;
-  // Without that: samples outlive a power cut if they were committed this much
-  // earlier.  0: no promise (the log is synced when a segment is full).  Needs
-  // an executor.
   Duration sync_interval = Duration(0);
 
   // --- How it is opened.
