@@ -376,6 +376,25 @@ scrape_configs:
   CHECK(FormatConfig(again) == text);
 }
 
+TEST_CASE("the storage's settings are read, printed and checked",
+          "[narthex][config]") {
+  const Config config = Parse(R"(
+storage:
+  tsdb:
+    stale_series_compaction_threshold: 0.25
+    chunk_encoding: {floats: xor2}
+)");
+  CHECK(config.storage.stale_series_compaction_threshold == 0.25);
+  CHECK(config.storage.float_chunks == tsdb::FloatChunks::kXor2);
+  const Config again = Parse(FormatConfig(config));
+  CHECK(again.storage.stale_series_compaction_threshold == 0.25);
+  CHECK(again.storage.float_chunks == tsdb::FloatChunks::kXor2);
+  CHECK_FALSE(Parse("").storage.float_chunks.has_value());
+  CHECK_THAT(ErrorOf("storage: {tsdb: {chunk_encoding: {floats: gorilla}}}"),
+             Catch::Contains("must be 'xor' or 'xor2', or the field must be "
+                             "omitted entirely, got \"gorilla\""));
+}
+
 TEST_CASE("secrets are not printed", "[narthex][config]") {
   const std::string text = FormatConfig(Parse(R"(
 scrape_configs:
