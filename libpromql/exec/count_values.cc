@@ -46,10 +46,8 @@ class CountValues final : public Operator {
       }
     }
     input_->Finish();
-    const std::span<SeriesRow> rows = scope().NewRows(groups_.size());
-    for (uint32_t g = 0; g < rows.size(); ++g) {
-      rows[g].labels = groups_.row(g);
-    }
+    const std::span<SeriesRow> rows = scope().NewRows(labels_.size());
+    for (uint32_t g = 0; g < rows.size(); ++g) rows[g].labels = labels_[g];
     rows_ = rows;
     return rows_;
   }
@@ -85,19 +83,22 @@ class CountValues final : public Operator {
 
   absl::Status CountRow(const ColumnBlock& block, size_t row) {
     SetBase(before_[block.first() + row].labels);
-    // From a value's bits to its group; a series repeats few values.
-    group_of_bits_.clear();
     const size_t before = counts_.size();
+    // Most series repeat their values.
+    uint64_t last_bits = 0;
+    uint32_t last_group = kNone;
     ForEachBit(block.present(row), block.words(), [&](size_t k) {
       uint32_t group = 0;
       if (block.IsHistogram(row, k)) {
-        group = GroupOf(Text(block.Histogram(row, k)));
+        group =
+            GroupOf(scope().symbols().Intern(Text(block.Histogram(row, k))));
       } else {
-        const double v = block.values(row)[k];
-        const auto [it, added] =
-            group_of_bits_.try_emplace(std::bit_cast<uint64_t>(v), 0u);
-        if (added) it->second = GroupOf(FormatFloat(v, 'f'));
-        group = it->second;
+        const uint64_t bits = std::bit_cast<uint64_t>(block.values(row)[k]);
+        if (last_group == kNone || bits != last_bits) {
+          last_bits = bits;
+          last_group = GroupOf(SymbolOf(bits));
+        }
+        group = last_group;
       }
       uint32_t& newest = newest_[group];
       if (newest != kNone && counts_[newest].step == k) {
@@ -122,11 +123,12 @@ class CountValues final : public Operator {
     const Symbols& symbols = scope().symbols();
     const std::string_view name = symbols.Text(label_);
     pairs_.clear();
+    place_ = base.size();
     if (hidden_) {
       pairs_.assign(base.begin(), base.end());
+      base_ = groups_.Add(base);  // the base table's, which lives on
       return;
     }
-    place_ = base.size();
     for (LabelPair pair : base) {
       if (pair.name == label_) continue;
       if (place_ == base.size() && symbols.Text(pair.name) > name) {
@@ -139,28 +141,49 @@ class CountValues final : public Operator {
       place_ = pairs_.size();
       pairs_.push_back({label_, 0});
     }
+    base_ = groups_.Add(pairs_, [this](LabelRow r) { return scope().Keep(r); });
   }
 
-  uint32_t GroupOf(const std::string& value) {
-    if (!hidden_) pairs_[place_].value = scope().symbols().Intern(value);
-    const uint32_t group =
-        groups_.Add(pairs_, [this](LabelRow r) { return scope().Keep(r); });
-    if (group == newest_.size()) newest_.push_back(kNone);
-    return group;
+  // The text of a value, written once per query.
+  SymbolId SymbolOf(uint64_t bits) {
+    if (hidden_) return 0;
+    const auto [it, added] = symbol_of_bits_.try_emplace(bits, 0u);
+    if (added) {
+      it->second = scope().symbols().Intern(
+          FormatFloat(std::bit_cast<double>(bits), 'f'));
+    }
+    return it->second;
+  }
+
+  // Of the series at hand and a value.
+  uint32_t GroupOf(SymbolId value) {
+    if (hidden_) value = 0;
+    const auto [it, added] = group_of_.try_emplace(
+        uint64_t{base_} << 32 | value, static_cast<uint32_t>(newest_.size()));
+    if (added) {
+      if (!hidden_) pairs_[place_].value = value;
+      labels_.push_back(scope().Keep(pairs_));
+      newest_.push_back(kNone);
+    }
+    return it->second;
   }
 
   const AggregateNode& node_;
   OperatorPtr input_;
   SeriesRows before_, rows_;
   SymbolId label_ = 0;
-  std::unique_ptr<GroupTable> bases_;  // without the value
-  RowTable groups_;                    // with it
+  std::unique_ptr<GroupTable> bases_;  // by the grouping
+  RowTable groups_;                    // with room for the value's label
+  uint32_t base_ = 0;                  // the row of the series at hand
   bool hidden_ = false;
   std::vector<LabelPair> pairs_;  // of the series at hand
   size_t place_ = 0;              // of the value among them
   std::vector<Count> counts_;
   std::vector<uint32_t> newest_;  // of every group, in counts_
-  absl::flat_hash_map<uint64_t, uint32_t> group_of_bits_;
+  std::vector<LabelRow> labels_;  // of every group
+  absl::flat_hash_map<uint64_t, SymbolId> symbol_of_bits_;
+  // By row and value.
+  absl::flat_hash_map<uint64_t, uint32_t> group_of_;
   bool prepared_ = false;
   size_t next_ = 0;
 };

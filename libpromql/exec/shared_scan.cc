@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libpromql/exec/scope.h"
+#include "libpromql/func/column_scan.h"
 #include "narthex/base/status.h"
 #include "narthex/model/histogram_view.h"
 #include "narthex/model/sample.h"
@@ -123,8 +124,7 @@ absl::Status SharedSelection::Read(size_t i, TimeRange range,
 }
 
 absl::Status DropStale(WorkerScratch& scratch, SampleView& view) {
-  bool stale = false;
-  for (double v : view.v) stale |= IsStale(v);
+  const bool stale = AnyStale(view.v);
   bool stale_histogram = false;
   if (view.histograms != nullptr) {
     for (const auto& point : view.histograms->points) {

@@ -1,4 +1,4 @@
-// Which samples every step's window holds, by two pointers that only move
+// Which samples every step's window holds, by two indices that only move
 // forward: shared by all functions over ranges.
 //
 // Pure; any thread.
@@ -27,6 +27,31 @@ struct WindowEnds {
   }
 };
 
+// The first of [begin, n) after `t`: usually near, seldom far.
+template <typename TimeOf>
+size_t FirstAfter(size_t begin, size_t n, int64_t t, TimeOf& time_of) {
+  constexpr size_t kNear = 8;
+  const size_t near = n - begin < kNear ? n : begin + kNear;
+  while (begin < near && time_of(begin) <= t) ++begin;
+  if (begin < near || begin == n) return begin;
+  // Strides that double, then halves.
+  size_t stride = kNear;
+  while (n - begin > stride && time_of(begin + stride) <= t) {
+    begin += stride + 1;
+    stride *= 2;
+  }
+  size_t end = n - begin > stride ? begin + stride : n;
+  while (begin < end) {
+    const size_t middle = begin + (end - begin) / 2;
+    if (time_of(middle) <= t) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return begin;
+}
+
 // Window k is (end - range, end + ahead]: samples [lo[k], hi[k]) of the `n`
 // whose times `time_of(i)` gives in ascending order.  Returns the size of the
 // largest.
@@ -41,8 +66,8 @@ size_t FindWindows(size_t n, TimeOf&& time_of, const WindowEnds& ends,
     const int64_t end_of_range = ends.At(k);
     const int64_t last = SaturatingAdd(end_of_range, ahead);
     const int64_t before = SaturatingSub(end_of_range, range);
-    while (end < n && time_of(end) <= last) ++end;
-    while (begin < end && time_of(begin) <= before) ++begin;
+    end = FirstAfter(end, n, last, time_of);
+    begin = FirstAfter(begin, end, before, time_of);
     lo[k] = static_cast<uint32_t>(begin);
     hi[k] = static_cast<uint32_t>(end);
     if (end - begin > largest) largest = end - begin;

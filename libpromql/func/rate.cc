@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "libpromql/func/column_scan.h"
 #include "libpromql/func/extrapolation.h"
 #include "libpromql/func/histogram_windows.h"
 #include "libpromql/func/start_times.h"
@@ -22,9 +23,8 @@ bool Mixed(const SeriesWindows& in, size_t k) {
 // Indices i with v[i] < v[i - 1], ascending.
 void FindResets(std::span<const double> v, std::vector<uint32_t>& resets) {
   resets.clear();
-  for (size_t i = 1; i < v.size(); ++i) {
-    if (v[i] < v[i - 1]) resets.push_back(static_cast<uint32_t>(i));
-  }
+  ForEachDrop(
+      v, [&resets](size_t i) { resets.push_back(static_cast<uint32_t>(i)); });
 }
 
 // The same of a counter whose samples may tell when they began to be counted.

@@ -5,9 +5,13 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "libpromql/func/side_by_side.h"
 #include "libpromql/func/window_functions.h"
+#include "narthex/model/sample.h"
 
 namespace narthex::promql {
 namespace {
@@ -70,6 +74,136 @@ struct LineKernel {
   const bool predicts;  // x from the step's time, else from the first sample's
 };
 
+// The level before, the level, and the trend.
+template <typename T>
+struct Smoothed {
+  T before = {}, level = {}, trend = {};
+
+  void Step(double sf, double tf, T v) {
+    const T x = sf * v;
+    const T moved = tf * (level - before);
+    const T kept = (1.0 - tf) * trend;
+    trend = moved + kept;
+    const T y = (1.0 - sf) * (level + trend);
+    before = level;
+    level = x + y;
+  }
+};
+
+// After the window's first two samples.
+Smoothed<double> BeginSmoothing(double sf, double first, double second) {
+  const double trend = second - first;
+  const double x = sf * second;
+  const double y = (1 - sf) * (first + trend);
+  return {first, x + y, trend};
+}
+
+bool SameBits(double a, double b) { return Bits(a) == Bits(b); }
+
+// One walk over all samples from the first window's first to the last one's
+// last, remembered.  Smoothing forgets: after some hundred samples a walk that
+// began elsewhere has, as a rule, the same state to the last bit, and from then
+// on it can't but stay with this one.
+class SmoothedPath {
+ public:
+  SmoothedPath(std::span<const double> v, double sf, double tf,
+               WindowScratch& scratch)
+      : v_(v),
+        sf_(sf),
+        tf_(tf),
+        level_(scratch.values),
+        trend_(scratch.more_values) {
+    level_.resize(v.size());
+    trend_.resize(v.size());
+  }
+
+  // Of the samples [begin, end), at least two.  The walk is latency, nothing
+  // else; four parts are walked at once, and then each is led on into the next
+  // until it has joined it.
+  void Walk(size_t begin, size_t end) {
+    constexpr size_t kLeastPart = 1024;
+    begin_ = begin;
+    const size_t part = (end - begin) / kParts;
+    if (part < kLeastPart) {
+      Continue(Begin(begin), begin + 2, end);
+      return;
+    }
+    std::array<size_t, kParts> at;
+    std::array<Smoothed<Pair>, kParts / 2> pairs;
+    for (size_t p = 0; p < kParts; ++p) {
+      at[p] = begin + p * part;
+      const Smoothed<double> s = Begin(at[p]);
+      Smoothed<Pair>& pair = pairs[p / 2];
+      pair.before[p % 2] = s.before;
+      pair.level[p % 2] = s.level;
+      pair.trend[p % 2] = s.trend;
+    }
+    for (size_t i = 2; i < part; ++i) {
+      for (size_t p = 0; p < kParts; p += 2) {
+        const size_t a = at[p] + i, b = at[p + 1] + i;
+        Smoothed<Pair>& pair = pairs[p / 2];
+        pair.Step(sf_, tf_, Pair{v_[a], v_[b]});
+        level_[a] = pair.level[0];
+        level_[b] = pair.level[1];
+        trend_[a] = pair.trend[0];
+        trend_[b] = pair.trend[1];
+      }
+    }
+    Continue(After(at[kParts - 1] + part - 1), at[kParts - 1] + part, end);
+    for (size_t p = 1; p < kParts; ++p) Join(at[p], end);
+  }
+
+  double level(size_t i) const { return level_[i]; }
+  // Is this what the walk had before sample i?
+  bool Has(double before, double level, double trend, size_t i) const {
+    return i >= begin_ + 2 && SameBits(level, level_[i - 1]) &&
+           SameBits(before, level_[i - 2]) && SameBits(trend, trend_[i - 1]);
+  }
+
+ private:
+  static constexpr size_t kParts = 4;
+
+  Smoothed<double> Begin(size_t i) {
+    const Smoothed<double> s = BeginSmoothing(sf_, v_[i], v_[i + 1]);
+    level_[i] = s.before;
+    Note(i + 1, s);
+    return s;
+  }
+  Smoothed<double> After(size_t i) const {
+    return {level_[i - 1], level_[i], trend_[i]};
+  }
+  void Note(size_t i, const Smoothed<double>& s) {
+    level_[i] = s.level;
+    trend_[i] = s.trend;
+  }
+  void Continue(Smoothed<double> s, size_t i, size_t end) {
+    for (; i < end; ++i) {
+      s.Step(sf_, tf_, v_[i]);
+      Note(i, s);
+    }
+  }
+  // What begins at `next` gives way to what leads there, until both are one.
+  void Join(size_t next, size_t end) {
+    Smoothed<double> s = After(next - 1);
+    double before = 0;  // of the walk that was begun at `next`
+    for (size_t i = next; i < end; ++i) {
+      s.Step(sf_, tf_, v_[i]);
+      if (i > next && SameBits(s.before, before) &&
+          SameBits(s.level, level_[i]) && SameBits(s.trend, trend_[i])) {
+        return;
+      }
+      before = level_[i];
+      Note(i, s);
+    }
+  }
+
+  const std::span<const double> v_;
+  const double sf_, tf_;
+  std::vector<double>& level_;  // after every sample
+  std::vector<double>& trend_;
+  size_t begin_ = 0;
+};
+
 // Fields: the level before, the level, the trend, and the two factors, which
 // were checked by the operator.
 struct SmoothingKernel {
@@ -79,11 +213,9 @@ struct SmoothingKernel {
 
   std::array<double, 5> Start(uint32_t k) const {
     const uint32_t lo = in.lo[k];
-    const double sf = in.param[k], first = in.v[lo], second = in.v[lo + 1];
-    const double trend = second - first;
-    const double x = sf * second;
-    const double y = (1 - sf) * (first + trend);
-    return {first, x + y, trend, sf, in.param2[k]};
+    const Smoothed<double> s =
+        BeginSmoothing(in.param[k], in.v[lo], in.v[lo + 1]);
+    return {s.before, s.level, s.trend, in.param[k], in.param2[k]};
   }
   // Factors change from step to step only if they are computed.
   bool SameLanes(const std::array<double, 5>&,
@@ -101,11 +233,19 @@ struct SmoothingKernel {
     s[1] = x + y;
   }
   void Finish(uint32_t k, const std::array<double, 5>& s) { out.Set(k, s[1]); }
+  bool Joined(const std::array<double, 5>& s, uint32_t i) const {
+    return path != nullptr && path->Has(s[0], s[1], s[2], i);
+  }
+  void FinishJoined(uint32_t k) { out.Set(k, path->level(in.hi[k] - 1)); }
 
   const SeriesWindows& in;
   WindowOutput& out;
   const bool same_factors;
+  const SmoothedPath* path;  // null: none worth its while
 };
+
+// Windows, and samples of one, from which on a remembered walk pays.
+constexpr size_t kLeastJoining = 16, kLeastLong = 128;
 
 bool AllEqual(const double* values, size_t n) {
   return std::all_of(values, values + n,
@@ -130,10 +270,24 @@ void Line(const SeriesWindows& in, WindowScratch& scratch, WindowOutput& out) {
 
 void DoubleExponentialSmoothing(const SeriesWindows& in, WindowScratch& scratch,
                                 WindowOutput& out) {
-  const size_t steps = in.grid.steps;
-  SmoothingKernel kernel{
-      in, out, AllEqual(in.param, steps) && AllEqual(in.param2, steps)};
-  SideBySide(kernel, in, scratch).Run(StepsWithFloats(in, scratch, out));
+  const std::span<const uint32_t> steps = StepsWithFloats(in, scratch, out);
+  if (steps.empty()) return;
+  const bool same_factors =
+      AllEqual(in.param, in.grid.steps) && AllEqual(in.param2, in.grid.steps);
+  // Worth it if windows overlap, and are long enough for walks to meet.
+  size_t samples = 0;
+  for (uint32_t k : steps) samples += in.hi[k] - in.lo[k];
+  const size_t begin = in.lo[steps.front()], end = in.hi[steps.back()];
+  const bool worth_it = same_factors && steps.size() >= kLeastJoining &&
+                        samples / steps.size() >= kLeastLong &&
+                        samples >= 2 * (end - begin);
+  std::optional<SmoothedPath> path;
+  if (worth_it) {
+    path.emplace(in.v, in.param[0], in.param2[0], scratch);
+    path->Walk(begin, end);
+  }
+  SmoothingKernel kernel{in, out, same_factors, path ? &*path : nullptr};
+  SideBySide(kernel, in, scratch).Run(steps);
 }
 
 }  // namespace

@@ -48,6 +48,13 @@ void KahanAdd(T x, T& sum, T& c) {
   sum = t;
 }
 
+template <typename Kernel>
+concept JoinsAnother = requires(Kernel k, std::array<double, Kernel::kFields> s,
+                                uint32_t i) {
+  k.Joined(s, i);
+  k.FinishJoined(i);
+};
+
 // A Kernel has
 //   kFields               doubles of state
 //   kPairs                pairs of lanes that fit the registers
@@ -57,6 +64,9 @@ void KahanAdd(T x, T& sum, T& c) {
 //   Step(state, v, t)     the next sample, T = double or Pair; t in ms
 //   SameLanes(a, b)       whether windows that start like this go together
 //   Finish(k, state)      hands over the result
+//   Joined(state, i)      optional: whether the walk that the kernel knows the
+//                         end of has this very state before sample i; then
+//   FinishJoined(k)       hands over what Finish would, no more is walked
 // Windows of fewer than kFirst samples must not be among `steps`.
 template <typename Kernel>
 class SideBySide {
@@ -116,24 +126,58 @@ class SideBySide {
       }
     }
     if (!kernel_.SameLanes(begun[0], begun[walk.lanes - 1])) return false;
-    walk.run({in_.v.data(), Times(), at.data(), common}, state.data());
+    if constexpr (JoinsAnother<Kernel>) {
+      WalkUntilJoined(walk, common, at, state);
+    } else {
+      walk.run({in_.v.data(), Times(), at.data(), common}, state.data());
+      for (size_t l = 0; l < walk.lanes; ++l) at[l] += common;
+    }
     for (size_t l = 0; l < walk.lanes; ++l) {
-      State<double> lane;
-      bool finite = true;
-      for (size_t f = 0; f < Kernel::kFields; ++f) {
-        lane[f] = state[f * walk.lanes + l];
-        finite &= std::isfinite(lane[f]);
-      }
+      State<double> lane = Lane(walk, state, l);
       const uint32_t k = steps[l];
-      if (finite) {
-        Walk(lane, at[l] + common, in_.hi[k]);
+      if constexpr (JoinsAnother<Kernel>) {
+        if (kernel_.Joined(lane, at[l])) {
+          kernel_.FinishJoined(k);
+          continue;
+        }
+      }
+      if (std::all_of(lane.begin(), lane.end(),
+                      [](double x) { return std::isfinite(x); })) {
+        Walk(lane, at[l], in_.hi[k]);
       } else {
         lane = begun[l];
-        Walk(lane, at[l], in_.hi[k]);
+        Walk(lane, in_.lo[k] + Kernel::kFirst, in_.hi[k]);
       }
       kernel_.Finish(k, lane);
     }
     return true;
+  }
+
+  template <typename Fields>
+  static State<double> Lane(const LaneWalk& walk, const Fields& state,
+                            size_t l) {
+    State<double> lane;
+    for (size_t f = 0; f < Kernel::kFields; ++f) {
+      lane[f] = state[f * walk.lanes + l];
+    }
+    return lane;
+  }
+
+  // Stretches that double, until no lane has anything new to tell.
+  template <typename Lanes, typename Fields>
+  void WalkUntilJoined(const LaneWalk& walk, uint32_t common, Lanes& at,
+                       Fields& state) {
+    for (uint32_t stretch = 32; common > 0; stretch *= 2) {
+      const uint32_t n = std::min(stretch, common);
+      walk.run({in_.v.data(), Times(), at.data(), n}, state.data());
+      common -= n;
+      bool joined = true;
+      for (size_t l = 0; l < walk.lanes; ++l) {
+        at[l] += n;
+        joined = joined && kernel_.Joined(Lane(walk, state, l), at[l]);
+      }
+      if (joined) return;
+    }
   }
 
   // Milliseconds as doubles, made once per series.

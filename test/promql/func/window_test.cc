@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -8,9 +9,11 @@
 #include <vector>
 
 #include "libpromql/exec/window.h"
+#include "libpromql/func/column_scan.h"
 #include "libpromql/func/function.h"
 #include "libpromql/func/kahan.h"
 #include "libpromql/func/quantile.h"
+#include "narthex/model/sample.h"
 
 namespace narthex::promql {
 namespace {
@@ -275,8 +278,8 @@ TEST_CASE("every window function gives the bits of the obvious way",
       std::vector<uint64_t> present(grid.words());
       HistogramRow histograms;
       WindowScratch scratch;
-      WindowOutput output{out.data(), present.data(), &histograms, 0, 0,
-                          grid.steps};
+      WindowOutput output{out.data(), present.data(), &histograms, 0,
+                          0,          grid.steps};
       FindWindowFunction(c.id)(in, scratch, output);
       for (size_t k = 0; k < grid.steps; ++k) {
         const int64_t end = grid.At(k) - shift.offset;
@@ -297,6 +300,126 @@ TEST_CASE("every window function gives the bits of the obvious way",
         const double want = c.naive(v, t, at, range, param);
         REQUIRE(Same(out[k], want));
       }
+    }
+  }
+}
+
+// As Prometheus walks a window.
+double SmoothedTheObviousWay(const Values& v, size_t lo, size_t hi, double sf,
+                             double tf) {
+  double s0 = 0, s1 = v[lo], b = v[lo + 1] - v[lo];
+  for (size_t i = lo + 1; i < hi; ++i) {
+    if (i > lo + 1) b = tf * (s1 - s0) + (1 - tf) * b;
+    const double next = sf * v[i] + (1 - sf) * (s1 + b);
+    s0 = s1;
+    s1 = next;
+  }
+  return s1;
+}
+
+TEST_CASE("smoothing long windows that share a walk gives the bits of each",
+          "[promql][func]") {
+  std::mt19937 random(7);
+  const auto uniform = [&random] {
+    return std::uniform_real_distribution<double>(0, 100)(random);
+  };
+  for (int kind = 0; kind < 6; ++kind) {
+    Series s;
+    double counter = 0;
+    for (int i = 0; i < 7000; ++i) {
+      s.t.push_back(i * 10000);
+      counter += uniform();
+      const double late = i < 3000 ? uniform() : 7.25;
+      s.v.push_back(kind == 0   ? i + 37 / 1443.0
+                    : kind == 1 ? counter
+                    : kind == 2 ? late
+                    : kind == 3 ? (i == 5500 ? kInf : uniform())
+                    : kind == 4 ? (i == 2600 ? std::nan("") : uniform())
+                                : uniform());
+    }
+    for (const auto& [sf, tf] : {std::pair(0.3, 0.3), std::pair(0.02, 0.9)}) {
+      for (const int64_t step : {10000, 130000}) {
+        const StepGrid grid = {int64_t{4500} * 10000, step, 150};
+        const WindowEnds ends(grid, {});
+        std::vector<uint32_t> lo, hi;
+        FindWindows(
+            s.t.size(), [&](size_t i) { return s.t[i].ms; }, ends, 43'200'000,
+            grid.steps, lo, hi);
+        REQUIRE(hi[0] - lo[0] == 4320);
+        const Values params(grid.steps, sf), params2(grid.steps, tf);
+        SeriesWindows in;
+        in.t = s.t;
+        in.v = s.v;
+        in.lo = lo.data();
+        in.hi = hi.data();
+        in.grid = grid;
+        in.param = params.data();
+        in.param2 = params2.data();
+        Values out(grid.words() * 64);
+        std::vector<uint64_t> present(grid.words());
+        HistogramRow histograms;
+        WindowScratch scratch;
+        WindowOutput output{out.data(), present.data(), &histograms, 0,
+                            0,          grid.steps};
+        FindWindowFunction(FunctionId::kDoubleExponentialSmoothing)(in, scratch,
+                                                                    output);
+        size_t different = 0;
+        for (size_t k = 0; k < grid.steps; ++k) {
+          const double want = SmoothedTheObviousWay(s.v, lo[k], hi[k], sf, tf);
+          if (!TestBit(present.data(), k) || !Same(out[k], want)) ++different;
+        }
+        INFO("kind " << kind << ", factors " << sf << " and " << tf);
+        CHECK(different == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("windows are found far apart as well as close", "[promql][func]") {
+  std::mt19937 random(11);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<int64_t> t;
+    int64_t at = 0;
+    const auto n = random() % 400;
+    for (size_t i = 0; i < n; ++i) {
+      t.push_back(at += 1 + static_cast<int64_t>(random() % 50));
+    }
+    const StepGrid grid = {static_cast<int64_t>(random() % 3000),
+                           1 + static_cast<int64_t>(random() % 900),
+                           1 + random() % 40};
+    const WindowEnds ends(grid, {});
+    const auto range = static_cast<int64_t>(1 + random() % 5000);
+    std::vector<uint32_t> lo, hi;
+    FindWindows(
+        t.size(), [&](size_t i) { return t[i]; }, ends, range, grid.steps, lo,
+        hi);
+    for (size_t k = 0; k < grid.steps; ++k) {
+      const auto after = [&t](int64_t x) {
+        return static_cast<uint32_t>(std::upper_bound(t.begin(), t.end(), x) -
+                                     t.begin());
+      };
+      REQUIRE(hi[k] == after(grid.At(k)));
+      REQUIRE(lo[k] == after(grid.At(k) - range));
+    }
+  }
+}
+
+TEST_CASE("what is rare in a column is found wherever it is",
+          "[promql][func]") {
+  for (size_t n : {1u, 5u, 31u, 32u, 33u, 64u, 65u, 100u}) {
+    const Values flat(n, 1.5);
+    CHECK(!AnyStale(flat));
+    for (size_t i = 0; i < n; ++i) {
+      Values v = flat;
+      v[i] = NormalNaN();
+      CHECK(!AnyStale(v));
+      v[n / 2] = StaleNaN();
+      CHECK(AnyStale(v));
+      v = flat;
+      v[i] = 1;
+      std::vector<size_t> drops;
+      ForEachDrop(v, [&drops](size_t at) { drops.push_back(at); });
+      CHECK(drops == (i == 0 ? std::vector<size_t>{} : std::vector{i}));
     }
   }
 }
@@ -324,7 +447,8 @@ TEST_CASE("a sum that is exact as integers is exact by prefix sums too",
   std::vector<uint64_t> present(grid.words());
   HistogramRow histograms;
   WindowScratch scratch;
-  WindowOutput output{out.data(), present.data(), &histograms, 0, 0, grid.steps};
+  WindowOutput output{out.data(), present.data(), &histograms, 0,
+                      0,          grid.steps};
   FindWindowFunction(FunctionId::kSumOverTime)(in, scratch, output);
   for (size_t k = 0; k < grid.steps; ++k) {
     KahanSum want;
