@@ -121,6 +121,43 @@ TEST_CASE("histograms are the same bit for bit, whatever their empty spans") {
   CHECK(a.SameAs(b));
 }
 
+TEST_CASE("texts of a negated histogram have its zero bucket") {
+  FloatHistogram h;
+  h.zero_threshold = 0.5;
+  h.zero_count = -2;
+  h.count = -4;
+  h.positive_spans = h.negative_spans = {{1, 1}};
+  h.positive_buckets = h.negative_buckets = {-1};
+  CHECK(h.ToString() ==
+        "{count:-4, sum:0, [-2,-1):-1, [-0.5,0.5]:-2, (1,2]:-1}");
+}
+
+TEST_CASE("the zero bucket cuts its neighbours, but not in texts") {
+  FloatHistogram h;
+  h.zero_threshold = 0.75;
+  h.zero_count = 1;
+  h.count = 3;
+  h.positive_spans = h.negative_spans = {{0, 1}};
+  h.positive_buckets = h.negative_buckets = {1};
+  const auto buckets = h.AllBuckets();
+  REQUIRE(buckets.size() == 3);
+  CHECK(buckets[0].upper == -0.75);
+  CHECK(buckets[2].lower == 0.75);
+  CHECK(h.ToString() ==
+        "{count:3, sum:0, [-1,-0.5):1, [-0.75,0.75]:1, (0.5,1]:1}");
+}
+
+TEST_CASE("a gap of billions of buckets takes no memory to print") {
+  FloatHistogram h;
+  h.count = 3;
+  h.positive_spans = {{-2147483600, 1}, {2147483647, 1}, {2147483000, 1}};
+  h.positive_buckets = {1, 1, 1};
+  CHECK(h.ToTestString() == h.ToString());
+  h.positive_spans = {{0, 1}, {1000, 1}, {0, 1}};
+  CHECK(h.ToTestString().size() > 2000);
+  CHECK(h.ToTestString().starts_with("{{count:3 buckets:[1 0 0 "));
+}
+
 TEST_CASE("custom buckets have the bounds that they name") {
   FloatHistogram h;
   h.schema = kCustomBucketsSchema;
