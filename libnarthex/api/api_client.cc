@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "libnarthex/api/histogram_json.h"
 #include "narthex/base/status.h"
 
 namespace narthex::api {
@@ -56,6 +57,17 @@ bool ReadPoint(const Json& json, Sample& out) {
          json[1].is_string() && ParseGoFloat(Text(json[1]), out.v);
 }
 
+// [time, {"count": ..., "sum": ..., "buckets": [...]}]
+bool ReadPoint(const Json& json, promql::HistogramSample& out) {
+  if (!json.is_array() || json.size() != 2 || !ReadTime(json[0], out.t)) {
+    return false;
+  }
+  FloatHistogram histogram;
+  if (!ReadHistogram(json[1], histogram)) return false;
+  out.histogram = std::make_shared<const FloatHistogram>(std::move(histogram));
+  return true;
+}
+
 absl::StatusOr<promql::Value> ReadVector(const Json& result) {
   promql::Vector vector;
   for (const Json& item : result) {
@@ -64,7 +76,13 @@ absl::StatusOr<promql::Value> ReadVector(const Json& result) {
       return Unreadable("a metric is no map of texts");
     }
     if (item.contains("histogram")) {
-      return Unimplemented("native histograms can't be read yet");
+      promql::HistogramSample sample;
+      if (!ReadPoint(item["histogram"], sample)) {
+        return Unreadable("a histogram is no pair of time and histogram");
+      }
+      element.t = sample.t;
+      element.histogram = std::move(sample.histogram);
+      continue;
     }
     Sample sample;
     if (!ReadPoint(Member(item, "value"), sample)) {
@@ -83,8 +101,12 @@ absl::StatusOr<promql::Value> ReadMatrix(const Json& result) {
     if (!ReadLabels(Member(item, "metric"), series.labels)) {
       return Unreadable("a metric is no map of texts");
     }
-    if (item.contains("histograms")) {
-      return Unimplemented("native histograms can't be read yet");
+    const Json& histograms = Member(item, "histograms");
+    series.histograms.reserve(histograms.size());
+    for (const Json& histogram : histograms) {
+      if (!ReadPoint(histogram, series.histograms.emplace_back())) {
+        return Unreadable("a histogram is no pair of time and histogram");
+      }
     }
     const Json& values = Member(item, "values");
     series.floats.reserve(values.size());
