@@ -67,7 +67,8 @@ OperatorPtr NewAggregateQuantile(const AggregateNode& node, QueryScope& scope,
 OperatorPtr NewCountValues(const AggregateNode& node, QueryScope& scope,
                            OperatorPtr input);
 
-// Fails with kUnimplemented as soon as it is asked for anything.
+// Of what the types allow and the language has no meaning for, as `1 </ 2`:
+// fails with kUnimplemented as soon as it is asked for anything.
 OperatorPtr NewRefusal(QueryScope& scope, std::string text);
 
 // --- Labels of a whole vector.

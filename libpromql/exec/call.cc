@@ -231,7 +231,7 @@ class ScalarOfVector final : public Operator {
   bool done_ = false;
 };
 
-// Of functions that are not there yet; the query is refused, not wronged.
+// What the types allow and the language has no meaning for.
 class Refuse final : public Operator {
  public:
   Refuse(QueryScope& scope, std::string text)
@@ -272,11 +272,7 @@ OperatorPtr NewCall(const CallNode& node, QueryScope& scope,
     case FunctionId::kTimestamp:
     case FunctionId::kStartTimestamp:
       break;
-    default:
-      if (FindMapFunction(node.id) == nullptr) {
-        return NewRefusal(scope, StrCat("function ", node.call.function->name,
-                                        "() is not implemented"));
-      }
+    default:  // one number to another: hour() without one takes the time
       if (inputs.empty()) {
         return std::make_unique<ScalarCall>(node, scope, std::move(inputs));
       }

@@ -157,6 +157,7 @@ void HistogramAccumulator::Clear() {
 }
 
 void HistogramAccumulator::Start(const HistogramView& h) {
+  alone_ = true;
   layout_ = *h.shared;
   hint_ = h.hint;
   count_ = {h.count, 0};
@@ -180,6 +181,7 @@ HistogramAccumulator::Added HistogramAccumulator::Add(const HistogramView& h) {
       return Added::kIncompatible;
     }
   }
+  alone_ = false;
   CombineHints(hint_, h.hint);
   if (same) {
     zero_.Add(h.zero_count);
@@ -234,9 +236,16 @@ bool HistogramAccumulator::Merge(const HistogramView& h) {
     side.c.assign(bounds.size() + 1, 0.0);
     own.positive.OntoBounds(layout_->custom_values, bounds, side);
     other.positive.OntoBounds(other_layout.custom_values, bounds, side);
+    // What is empty then isn't there.
+    size_t kept = 0;
     for (size_t i = 0; i <= bounds.size(); ++i) {
+      if (side.value[i] == 0 && side.c[i] == 0) continue;
       side.index.push_back(static_cast<int32_t>(i));
+      side.value[kept] = side.value[i];
+      side.c[kept++] = side.c[i];
     }
+    side.value.resize(kept);
+    side.c.resize(kept);
     TakeBack(sums, kCustomBucketsSchema, 0, &bounds);
     return true;
   }
@@ -392,8 +401,8 @@ void HistogramAccumulator::Result(double divisor, FloatHistogram& out) const {
   out.hint = hint_;
   out.schema = layout_->schema;
   out.zero_threshold = layout_->zero_threshold;
-  const auto total = [divisor](const KahanSum& k) {
-    return k.sum / divisor + k.c / divisor;
+  const auto total = [&](const KahanSum& k) {
+    return alone_ ? k.sum / divisor : k.sum / divisor + k.c / divisor;
   };
   out.zero_count = total(zero_);
   out.count = total(count_);
@@ -407,7 +416,7 @@ void HistogramAccumulator::Result(double divisor, FloatHistogram& out) const {
   for (size_t i = 0; i < value_.size(); ++i) {
     double& bucket = i < positive ? out.positive_buckets[i]
                                   : out.negative_buckets[i - positive];
-    bucket = value_[i] / divisor + c_[i] / divisor;
+    bucket = total({value_[i], c_[i]});
   }
 }
 

@@ -80,6 +80,7 @@ class HistogramAccumulator {
   double n_ = 0;          // histograms in the mean
   double magnitude_ = 0;  // no number in the sum is greater
   bool incremental_ = false;
+  bool alone_ = true;  // nothing was lost yet: -0 stays -0
 };
 
 }  // namespace narthex::promql

@@ -28,6 +28,15 @@ class HistogramDifference {
   uint32_t Add(const HistogramView& view) { return Combine(view, 1); }
   uint32_t Subtract(const HistogramView& view) { return Combine(view, -1); }
 
+  // An empty histogram with the layout's bounds, where a reset has made nothing
+  // of the one that would come: all it can do is reconcile custom bounds.
+  uint32_t AddNothing(const HistogramLayout& layout) {
+    return CombineNothing(layout, 1);
+  }
+  uint32_t SubtractNothing(const HistogramLayout& layout) {
+    return CombineNothing(layout, -1);
+  }
+
   // To a coarser schema.
   void Coarsen(int32_t schema) {
     other_ = FloatHistogram();
@@ -45,7 +54,10 @@ class HistogramDifference {
     if (layout_ != nullptr && (layout_ == view.shared->get() ||
                                SameLayout(*layout_, view.layout()))) {
       CombineHints(h_.hint, view.hint);
-      h_.zero_count += sign * view.zero_count;
+      // Custom buckets have none; -0 stays.
+      if (h_.schema != kCustomBucketsSchema) {
+        h_.zero_count += sign * view.zero_count;
+      }
       h_.count += sign * view.count;
       h_.sum += sign * view.sum;
       const double* bucket = view.buckets;
@@ -54,6 +66,18 @@ class HistogramDifference {
       return 0;
     }
     Assign(view, other_);
+    const auto sum = sign > 0 ? AddTo(h_, other_) : SubtractFrom(h_, other_);
+    if (!sum.ok()) return kMixedSchemas;
+    layout_ = nullptr;
+    if (!sum->bounds_reconciled) return 0;
+    return sign > 0 ? kReconciledInAddition : kReconciledInSubtraction;
+  }
+
+  uint32_t CombineNothing(const HistogramLayout& layout, double sign) {
+    if (layout.custom_values == h_.custom_values) return 0;
+    other_ = FloatHistogram();
+    other_.schema = layout.schema;
+    other_.custom_values = layout.custom_values;
     const auto sum = sign > 0 ? AddTo(h_, other_) : SubtractFrom(h_, other_);
     if (!sum.ok()) return kMixedSchemas;
     layout_ = nullptr;

@@ -56,8 +56,12 @@ BucketList::Bucket BucketList::At(size_t i) const {
   if (entry.side == 0) {
     return {-layout_->zero_threshold, layout_->zero_threshold, entry.count};
   }
-  const double lower =
+  double lower =
       BucketBound(entry.index - 1, layout_->schema, layout_->custom_values);
+  // A bucket that the zero bucket cuts ends there.
+  if (lower > 0 && lower < layout_->zero_threshold) {
+    lower = layout_->zero_threshold;
+  }
   const double upper =
       BucketBound(entry.index, layout_->schema, layout_->custom_values);
   if (entry.side < 0) return {-upper, -lower, entry.count};

@@ -81,6 +81,13 @@ class Rate {
     return LayoutAt(i).schema == kCustomBucketsSchema;
   }
 
+  // Whatever the counts are.
+  bool SaysReset(size_t i) const {
+    return At(i).hint == static_cast<uint8_t>(CounterResetHint::kReset) ||
+           (in_.start_times &&
+            StartTellsReset(Started(At(i - 1)), Started(At(i))));
+  }
+
   // Last minus first, resets made good.  False: there is no such thing.
   bool Difference() {
     const size_t last = end_ - 1;
@@ -110,13 +117,19 @@ class Rate {
     }
     difference_.Start(ViewOf(column_, last));
     if (schema < LayoutAt(last).schema) difference_.Coarsen(schema);
-    if (!skip_first && !Take(difference_.Subtract(ViewOf(column_, begin_)))) {
+    if (!Take(skip_first ? difference_.SubtractNothing(LayoutAt(first))
+                         : difference_.Subtract(ViewOf(column_, begin_)))) {
       return false;
     }
     if (counter_) {
       for (size_t i = begin_ + 1; walk && i <= last; ++i) {
         overlap_ |= (flags_[i] & kOverlap) != 0;
-        if ((flags_[i] & kReset) == 0 || i == begin_ + 1) continue;
+        if ((flags_[i] & kReset) == 0) continue;
+        if (i == begin_ + 1) {
+          // What came before it is nothing; still it may be a reset by word.
+          if (SaysReset(i)) Take(difference_.AddNothing(LayoutAt(first)));
+          continue;
+        }
         if (!Take(difference_.Add(ViewOf(column_, i - 1)))) return false;
       }
       if (overlap_) notes_ |= kOverlappingStart;

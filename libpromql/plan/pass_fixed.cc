@@ -47,11 +47,13 @@ Verdict ExamineCall(CallNode& node) {
   // The time of a pinned selector's sample is pinned too.
   bool pinned_timestamp = node.id == FunctionId::kTimestamp;
   std::vector<bool> wrap;
-  for (PlanPtr& input : node.inputs) {
-    const Verdict verdict = Examine(*input);
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const Verdict verdict = Examine(*node.inputs[i]);
     wrap.push_back(verdict.wrap);
     invariant = invariant && verdict.invariant;
-    if (!verdict.invariant || input->kind != NodeKind::kScan) {
+    // Of the text: a plus before the selector has left the plan.
+    if (!verdict.invariant ||
+        Unwrap(*node.call.args[i]).kind != ExprKind::kVector) {
       pinned_timestamp = false;
     }
   }

@@ -47,6 +47,9 @@ const std::vector<Metric>& HistogramMetrics() {
       {"size", {{"instance", {"0", "1"}}, {"job", {"api", "web"}}}},
       {"custom", {{"job", {"api", "web"}}}},
       {"mixed", {{"instance", {"0", "1"}}}},
+      {"strange",
+       {{"kind",
+         {"gauge", "hints", "nan", "schemas", "huge", "stale", "empty"}}}},
   };
   return kMetrics;
 }
@@ -83,7 +86,12 @@ std::string QueryGenerator::Duration() {
 
 std::string QueryGenerator::Times() {
   std::string out;
-  if (Chance(15)) out += " offset " + Pick({"", "-"}) + Duration();
+  if (options_.newest && Chance(4)) {
+    out += " offset " + Pick({"-step()", "(1m - 20s)", "min_of(step(), 1m)",
+                              "(range() / 10)"});
+  } else if (Chance(15)) {
+    out += " offset " + Pick({"", "-"}) + Duration();
+  }
   if (Chance(10)) {
     switch (Below(3)) {
       case 0:
@@ -106,7 +114,8 @@ std::string QueryGenerator::Times() {
 std::string QueryGenerator::Selector() {
   const bool native = options_.native_histograms && Chance(40);
   const auto& metrics = native ? HistogramMetrics() : FloatMetrics();
-  const Metric& metric = metrics[Below(metrics.size())];
+  const bool strange = !native || options_.strange_histograms;
+  const Metric& metric = metrics[Below(metrics.size() - (strange ? 0 : 1))];
   std::vector<std::string> matchers;
   for (const auto& [name, values] : metric.labels) {
     if (!Chance(25)) continue;
@@ -193,6 +202,9 @@ std::string QueryGenerator::Matrix(int depth) {
 }
 
 std::string QueryGenerator::Vector(int depth) {
+  if (options_.newest && Chance(3)) {
+    return Selector() + Pick({" smoothed", " anchored"}) + Times();
+  }
   if (depth <= 0) return Selector() + Times();
   switch (Below(options_.native_histograms ? 22 : 20)) {
     case 0:
@@ -224,7 +236,7 @@ std::string QueryGenerator::Vector(int depth) {
     case 18:
       return Elementwise(depth);
     case 19:
-      return Other(depth);
+      return options_.newest && Chance(25) ? Newest(depth) : Other(depth);
     default:
       return NativeHistogram(depth);
   }
@@ -382,7 +394,9 @@ std::string QueryGenerator::ClassicHistogram(int depth) {
 }
 
 std::string QueryGenerator::NativeHistogram(int depth) {
-  const std::string name = Pick({"size", "size", "custom", "mixed"});
+  const std::string name = options_.strange_histograms && Chance(30)
+                               ? "strange"
+                               : Pick({"size", "size", "custom", "mixed"});
   std::string input;
   switch (Below(5)) {
     case 0:
@@ -457,6 +471,16 @@ std::string QueryGenerator::Elementwise(int depth) {
                    "sgn", "round", "timestamp"}) +
              "(" + input + ")";
   }
+}
+
+// info() and start_timestamp().
+std::string QueryGenerator::Newest(int depth) {
+  if (Chance(25)) return "start_timestamp(" + Vector(depth - 1) + ")";
+  return "info(" + Vector(depth - 1) +
+         Pick({"", "", ", {zone=~\".+\"}", ", {version=\"1.9\"}",
+               ", {__name__=\"build_info\"}", ", {__name__=~\".+_info\"}",
+               ", {__name__!=\"target_info\"}", ", {nothing=\"\"}"}) +
+         ")";
 }
 
 std::string QueryGenerator::Other(int depth) {

@@ -17,6 +17,7 @@
 //   size{instance,job}                 native histograms, exponential
 //   custom{job}                        native histograms, custom buckets
 //   mixed{instance}                    floats and native histograms in turn
+//   strange{kind}                      native histograms of every oddity
 //
 // One thread.
 
@@ -38,6 +39,7 @@ struct QueryGeneratorOptions {
   // What of promql-experimental-functions Prometheus 3.5 has too.
   bool experimental = true;
   bool native_histograms = false;
+  bool strange_histograms = false;  // among them
   // Absolute times behind @, seconds.
   int64_t first_second = 0;
   int64_t last_second = 2400;
@@ -81,6 +83,7 @@ class QueryGenerator {
   std::string WithScalar(int depth);
   std::string OfLabels(int depth);
   std::string Elementwise(int depth);
+  std::string Newest(int depth);
   std::string Other(int depth);
 
   std::mt19937_64 random_;

@@ -1,21 +1,41 @@
 #include "test/promql/naive/naive_evaluator.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <iterator>
-#include <limits>
-#include <set>
-
-#include "narthex/base/status.h"
-#include "narthex/model/labels_builder.h"
+#include <cstdio>
+#include <utility>
 
 namespace narthex::promql::naive {
 namespace {
 
-constexpr uint64_t kStale = 0x7ff0000000000002;
 constexpr int64_t kLookback = 300'000;
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+// A sub-tree with one of these changes with the step though all its selectors
+// are pinned.  start() and its like are literals before anybody looks.
+bool ChangesWithTime(std::string_view function) {
+  static const std::set<std::string_view> kNames = {
+      "days_in_month", "day_of_month", "day_of_week",   "day_of_year",
+      "hour",          "minute",       "month",         "year",
+      "time",          "timestamp",    "predict_linear"};
+  return kNames.contains(function);
+}
+
+std::string TextOf(const std::string& metric, const Notes::Repairs& r) {
+  char difference[64];
+  std::snprintf(difference, sizeof difference, "%.2g", r.difference);
+  return StrCat(
+      "input to histogram_quantile needed to be fixed for monotonicity (see "
+      "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+      "#histogram_quantile)",
+      IfNamed(metric), ", from buckets ", FormatFloat(r.from), " to ",
+      FormatFloat(r.to), ", with a max diff of ", difference, ", over ",
+      r.samples, " samples from ",
+      FormatRfc3339(Timestamp(r.first / 1000 * 1000)), " to ",
+      FormatRfc3339(Timestamp(r.last / 1000 * 1000)));
+}
+
+}  // namespace
 
 Labels Only(const Labels& labels, const std::vector<std::string>& names) {
   std::vector<Label> pairs;
@@ -27,7 +47,7 @@ Labels Only(const Labels& labels, const std::vector<std::string>& names) {
   return Labels::FromPairs(pairs);
 }
 
-Labels Without(const Labels& labels, const std::vector<std::string>& names) {
+Labels Without(const Labels& labels, std::vector<std::string> names) {
   std::vector<Label> pairs;
   for (const Label& label : labels) {
     if (std::find(names.begin(), names.end(), label.name) == names.end()) {
@@ -37,118 +57,13 @@ Labels Without(const Labels& labels, const std::vector<std::string>& names) {
   return Labels::FromPairs(pairs);
 }
 
-// The text of a number as Go's %v of a float64 writes it.
-std::string GoText(double v) { return FormatFloat(v); }
-
-// The k largest (or smallest) as Go's container/heap leaves them: of equal ones
-// it is the heap that decides who goes, then sorted, the best first.
-Elements Chosen(const Elements& in, size_t k, bool top) {
-  Elements heap;
-  auto less = [top](const Element& a, const Element& b) {
-    if (std::isnan(a.v)) return true;
-    return top ? a.v < b.v : a.v > b.v;
-  };
-  for (const Element& e : in) {
-    if (heap.size() < k) {
-      heap.push_back(e);
-      for (size_t at = heap.size() - 1; at > 0;) {
-        const size_t parent = (at - 1) / 2;
-        if (!less(heap[at], heap[parent])) break;
-        std::swap(heap[at], heap[parent]);
-        at = parent;
-      }
-      continue;
-    }
-    const double worst = heap[0].v;
-    const bool better = (top ? worst < e.v : worst > e.v) ||
-                        (std::isnan(worst) && !std::isnan(e.v));
-    if (!better) continue;
-    heap[0] = e;
-    for (size_t at = 0;;) {
-      size_t child = 2 * at + 1;
-      if (child >= heap.size()) break;
-      if (child + 1 < heap.size() && less(heap[child + 1], heap[child])) {
-        ++child;
-      }
-      if (!less(heap[child], heap[at])) break;
-      std::swap(heap[child], heap[at]);
-      at = child;
-    }
-  }
-  for (size_t i = 1; i < heap.size(); ++i) {
-    for (size_t j = i; j > 0 && less(heap[j - 1], heap[j]); --j) {
-      std::swap(heap[j - 1], heap[j]);
-    }
-  }
-  return heap;
-}
-
-}  // namespace
-
 Labels WithoutName(const Labels& labels) {
   return Without(labels, {"__name__", "__type__", "__unit__"});
 }
 
-void Compensated::Add(double x) {
-  const double t = s + x;
-  if (std::isinf(t)) {
-    c = 0;
-  } else if (std::abs(s) >= std::abs(x)) {
-    c += (s - t) + x;
-  } else {
-    c += (x - t) + s;
-  }
-  s = t;
-}
-
-double Apply(BinaryOp op, double a, double b) {
-  switch (op) {
-    case BinaryOp::kAdd:
-      return a + b;
-    case BinaryOp::kSub:
-      return a - b;
-    case BinaryOp::kMul:
-      return a * b;
-    case BinaryOp::kDiv:
-      return a / b;
-    case BinaryOp::kMod:
-      return std::fmod(a, b);
-    case BinaryOp::kPow:
-      return std::pow(a, b);
-    case BinaryOp::kAtan2:
-      return std::atan2(a, b);
-    case BinaryOp::kEqual:
-      return a == b;
-    case BinaryOp::kNotEqual:
-      return a != b;
-    case BinaryOp::kLess:
-      return a < b;
-    case BinaryOp::kLessEqual:
-      return a <= b;
-    case BinaryOp::kGreater:
-      return a > b;
-    case BinaryOp::kGreaterEqual:
-      return a >= b;
-    default:
-      return 0;
-  }
-}
-
-double Quantile(double q, std::vector<double> values) {
-  if (values.empty() || std::isnan(q)) return std::nan("");
-  if (q < 0) return -kInf;
-  if (q > 1) return kInf;
-  std::stable_sort(values.begin(), values.end(), [](double a, double b) {
-    if (std::isnan(b)) return false;
-    return std::isnan(a) || a < b;
-  });
-  const double n = static_cast<double>(values.size());
-  const double rank = q * (n - 1);
-  const double low = std::max(0.0, std::floor(rank));
-  const double high = std::min(n - 1, low + 1);
-  const double weight = rank - std::floor(rank);
-  return values[static_cast<size_t>(low)] * (1 - weight) +
-         values[static_cast<size_t>(high)] * weight;
+void Evaluator::DropName(Element& e) const {
+  if (!delayed()) e.labels = WithoutName(e.labels);
+  e.drop_name = true;
 }
 
 void Evaluator::CheckUnique(const Elements& elements) {
@@ -158,6 +73,220 @@ void Evaluator::CheckUnique(const Elements& elements) {
       Fail("vector cannot contain metrics with the same labelset");
     }
   }
+}
+
+template <typename F>
+auto Evaluator::Within(Grid grid, F&& f) {
+  const Grid outer = std::exchange(grid_, grid);
+  auto out = f();
+  grid_ = outer;
+  return out;
+}
+
+Answer Evaluator::Run(const Expr& expr) {
+  grid_ = {times_.start.ms, times_.end.ms,
+           std::max<int64_t>(times_.step.ms, 1)};
+  if (FindFixed(expr).worth_it) fixed_.insert(&expr);
+  FindStatistics(expr);
+  Answer out;
+  std::map<std::string, size_t> index;
+  for (int64_t t = grid_.start; t <= grid_.end; t += grid_.step) {
+    Elements elements;
+    if (expr.type == ValueType::kScalar) {
+      elements.push_back({{}, Scalar(expr, t)});
+    } else {
+      elements = Vector(expr, t);
+    }
+    for (Element& e : elements) {
+      if (delayed() && e.drop_name) e.labels = WithoutName(e.labels);
+    }
+    CheckUnique(elements);
+    for (const Element& e : elements) {
+      const auto [at, fresh] =
+          index.try_emplace(std::string(e.labels.packed()), out.series.size());
+      if (fresh) out.series.push_back({e.labels, {}});
+      out.series[at->second].second.push_back({t, e.v, e.h});
+    }
+  }
+  out.errors = errors_;
+  for (const auto& [key, at] : notes_.all()) {
+    out.notes[{key.first,
+               StrCat(key.first ? "PromQL warning: " : "PromQL info: ",
+                      key.second)}] = at;
+  }
+  for (const auto& [metric, repairs] : notes_.repairs()) {
+    out.notes[{false, StrCat("PromQL info: ", TextOf(metric, repairs))}] =
+        repairs.at;
+  }
+  for (const auto& [metric, overlap] : notes_.overlaps()) {
+    std::string text = StrCat(
+        "PromQL warning: sample has start time that overlaps with previous "
+        "sample timestamp for metric ",
+        GoQuote(metric));
+    if (overlap.first > 1) {
+      StrAppend(&text, " (", overlap.first, " occurrences)");
+    }
+    out.notes[{true, text}] = overlap.second;
+  }
+  return out;
+}
+
+Evaluator::Invariance Evaluator::FindFixed(const Expr& expr) {
+  if (const auto* selector = As<VectorSelector>(expr)) {
+    const bool pinned = selector->at.present();
+    return {pinned, pinned};
+  }
+  if (const auto* matrix = As<MatrixSelector>(expr)) {
+    return {matrix->selector->at.present(), false};
+  }
+  if (const auto* sub = As<Subquery>(expr)) {
+    if (FindFixed(*sub->expr).invariant) fixed_.insert(sub->expr.get());
+    return {sub->at.present(), false};
+  }
+  if (const auto* paren = As<Paren>(expr)) return FindFixed(*paren->expr);
+  if (const auto* unary = As<Unary>(expr)) return FindFixed(*unary->expr);
+  // Of an aggregation only the operand counts, as Prometheus has it.
+  if (const auto* aggregate = As<Aggregate>(expr)) {
+    return FindFixed(*aggregate->expr);
+  }
+  if (const auto* binary = As<Binary>(expr)) {
+    const Invariance l = FindFixed(*binary->lhs), r = FindFixed(*binary->rhs);
+    if (l.invariant && r.invariant) return {true, true};
+    if (l.worth_it) fixed_.insert(binary->lhs.get());
+    if (r.worth_it) fixed_.insert(binary->rhs.get());
+    return {};
+  }
+  if (const auto* call = As<Call>(expr)) {
+    bool all = !ChangesWithTime(call->function->name);
+    bool stamped = call->function->name == "timestamp";
+    std::vector<const Expr*> worth_it;
+    for (const ExprPtr& arg : call->args) {
+      const Invariance of = FindFixed(*arg);
+      all = all && of.invariant;
+      stamped =
+          stamped && of.invariant && Unwrap(*arg).kind == ExprKind::kVector;
+      if (of.worth_it) worth_it.push_back(arg.get());
+    }
+    if (all || stamped) return {true, true};
+    fixed_.insert(worth_it.begin(), worth_it.end());
+    return {};
+  }
+  return {true, false};
+}
+
+// From a selector up: a count, a sum or an average wants no buckets, unless
+// something between, or further up, does.
+void Evaluator::FindStatistics(const Expr& root) {
+  promql::Walk(root, [&](const Expr& node, auto path) {
+    if (node.kind != ExprKind::kVector) return true;
+    bool bare = false;
+    for (size_t i = path.size(); i > 0; --i) {
+      const Expr& above = *path[i - 1];
+      const auto* call = As<Call>(above);
+      const auto* binary = As<Binary>(above);
+      const std::string_view name =
+          call == nullptr ? std::string_view() : call->function->name;
+      bare |= name == "histogram_count" || name == "histogram_sum" ||
+              name == "histogram_avg";
+      if (above.kind == ExprKind::kSubquery ||
+          name.starts_with("histogram_quantile") ||
+          name == "histogram_fraction" ||
+          (binary != nullptr && (binary->op == BinaryOp::kTrimUpper ||
+                                 binary->op == BinaryOp::kTrimLower))) {
+        bare = false;
+        break;
+      }
+    }
+    if (bare) statistics_.insert(&node);
+    return true;
+  });
+}
+
+// --- Expressions.
+
+Elements Evaluator::Vector(const Expr& expr, int64_t t) {
+  if (!fixed_.contains(&expr)) return VectorHere(expr, t);
+  const Grid once = {grid_.start, grid_.start, grid_.step};
+  const auto known = fixed_values_.find({&expr, once});
+  if (known != fixed_values_.end()) return known->second;
+  Elements out = Within(once, [&] { return VectorHere(expr, once.start); });
+  fixed_values_[{&expr, once}] = out;
+  return out;
+}
+
+double Evaluator::Scalar(const Expr& expr, int64_t t) {
+  if (!fixed_.contains(&expr)) return ScalarHere(expr, t);
+  const Grid once = {grid_.start, grid_.start, grid_.step};
+  return Within(once, [&] { return ScalarHere(expr, once.start); });
+}
+
+double Evaluator::ScalarHere(const Expr& expr, int64_t t) {
+  if (const auto* number = As<NumberLiteral>(expr)) return number->value;
+  if (const auto* paren = As<Paren>(expr)) return Scalar(*paren->expr, t);
+  if (const auto* unary = As<Unary>(expr)) {
+    const double v = Scalar(*unary->expr, t);
+    return unary->op == UnaryOp::kMinus ? -v : v;
+  }
+  if (const auto* binary = As<Binary>(expr)) {
+    const double l = Scalar(*binary->lhs, t);
+    return Apply(binary->op, l, Scalar(*binary->rhs, t));
+  }
+  const auto& call = *As<Call>(expr);
+  const std::string_view name = call.function->name;
+  if (name == "time") return static_cast<double>(t) / 1000;
+  if (name == "pi") return 3.14159265358979323846;
+  // Of the query, in subqueries too.
+  if (name == "start") return static_cast<double>(times_.start.ms) / 1000;
+  if (name == "end") return static_cast<double>(times_.end.ms) / 1000;
+  if (name == "step") return static_cast<double>(times_.step.ms) / 1000;
+  if (name == "range") {
+    return static_cast<double>(times_.end.ms - times_.start.ms) / 1000;
+  }
+  if (name == "min_of" || name == "max_of") {
+    const double a = Scalar(*call.args[0], t), b = Scalar(*call.args[1], t);
+    const double winner = name == "min_of" ? -HUGE_VAL : HUGE_VAL;
+    if (a == winner || b == winner) return winner;
+    if (std::isnan(a) || std::isnan(b)) return kNan;
+    if (a == 0 && b == 0) {
+      return std::signbit(a) == (name == "min_of") ? a : b;
+    }
+    return (name == "min_of") == (a < b) ? a : b;
+  }
+  const Elements in = Vector(*call.args[0], t);
+  double found = 0;
+  int floats = 0;
+  for (const Element& e : in) {
+    if (e.h != nullptr) continue;
+    found = e.v;
+    ++floats;
+  }
+  return floats == 1 ? found : kNan;
+}
+
+Elements Evaluator::VectorHere(const Expr& expr, int64_t t) {
+  if (const auto* selector = As<VectorSelector>(expr)) {
+    return selector->smoothed ? Smoothed(*selector, t)
+                              : Newest(*selector, t, What::kValue);
+  }
+  if (const auto* paren = As<Paren>(expr)) return Vector(*paren->expr, t);
+  if (const auto* aggregate = As<Aggregate>(expr)) {
+    return Aggregation(*aggregate, t);
+  }
+  if (const auto* binary = As<Binary>(expr)) return BinaryOf(*binary, t);
+  if (const auto* call = As<Call>(expr)) return Function(*call, t);
+  const auto& unary = *As<Unary>(expr);
+  Elements out = Vector(*unary.expr, t);
+  if (unary.op == UnaryOp::kPlus) return out;
+  for (Element& e : out) {
+    DropName(e);
+    e.v = -e.v;
+    if (e.h == nullptr) continue;
+    Hist h = *e.h;
+    h.Scale(-1);
+    e.h = std::make_shared<const Hist>(std::move(h));
+  }
+  CheckUnique(out);
+  return out;
 }
 
 // --- Selectors.
@@ -170,409 +299,244 @@ int64_t Evaluator::Shifted(const AtModifier& at, const DurationSpec& offset,
   return by.ok() ? t - by->ms : t;
 }
 
-std::vector<const SeriesData*> Evaluator::Selected(
-    const VectorSelector& selector) const {
-  std::vector<const SeriesData*> out;
-  for (const SeriesData& series : series_) {
+std::vector<const Series*> Evaluator::Selected(const Matchers& matchers) const {
+  std::vector<const Series*> out;
+  for (const Series& series : series_) {
     bool all = true;
-    for (const MatcherPtr& matcher : selector.matchers) {
+    for (const MatcherPtr& matcher : matchers) {
       all = all && matcher->Matches(series.labels.Get(matcher->name()));
     }
     if (all) out.push_back(&series);
   }
-  std::sort(out.begin(), out.end(),
-            [](const auto* a, const auto* b) { return a->labels < b->labels; });
+  return out;
+}
+
+// Without buckets resets are found while reading, from `from` on (open).
+std::vector<const Series*> Evaluator::Selected(const VectorSelector& selector,
+                                               int64_t from) {
+  std::vector<const Series*> out = Selected(selector.matchers);
+  if (!statistics_.contains(&selector)) return out;
+  for (const Series*& series : out) {
+    const auto [known, fresh] = bare_.try_emplace({series, from});
+    Series& bare = known->second;
+    if (fresh) {
+      bare.labels = series->labels;
+      const Hist* last = nullptr;
+      for (Point p : series->points) {
+        if (p.t <= from) continue;
+        if (p.h != nullptr) {
+          Hist h;
+          h.hint = p.h->hint;
+          h.schema = p.h->schema;
+          h.count = p.h->count;
+          h.sum = p.h->sum;
+          if (!IsStale(p.v)) {
+            if (h.hint == Hist::Hint::kUnknown && last != nullptr) {
+              h.hint = p.h->ResetSince(*last) ? Hist::Hint::kReset
+                                              : Hist::Hint::kNotReset;
+            }
+            last = p.h.get();
+          }
+          p.h = std::make_shared<const Hist>(std::move(h));
+        }
+        bare.points.push_back(std::move(p));
+      }
+    }
+    series = &bare;
+  }
+  return out;
+}
+
+std::vector<Series> SeriesOf(const std::vector<SeriesData>& rows) {
+  std::vector<Series> out;
+  for (const SeriesData& row : rows) {
+    Series series = {row.labels, {}};
+    const auto &starts = row.start_times, &h_starts = row.histogram_start_times;
+    for (size_t i = 0; i < row.floats.size(); ++i) {
+      const Sample& s = row.floats[i];
+      series.points.push_back(
+          {s.t.ms, s.v, nullptr, starts.empty() ? 0 : starts[i].ms});
+    }
+    for (size_t i = 0; i < row.histograms.size(); ++i) {
+      const auto& [t, h] = row.histograms[i];
+      series.points.push_back({t.ms, h.sum,
+                               std::make_shared<const Hist>(Hist::Of(h)),
+                               h_starts.empty() ? 0 : h_starts[i].ms});
+    }
+    std::stable_sort(series.points.begin(), series.points.end(),
+                     [](const Point& a, const Point& b) { return a.t < b.t; });
+    out.push_back(std::move(series));
+  }
+  std::sort(out.begin(), out.end(), [](const Series& a, const Series& b) {
+    return a.labels < b.labels;
+  });
+  return out;
+}
+
+std::vector<Point> Evaluator::Between(const Series& series, int64_t after,
+                                      int64_t until) {
+  std::vector<Point> out;
+  for (const Point& p : series.points) {
+    if (p.t > after && p.t <= until) out.push_back(p);
+  }
   return out;
 }
 
 Elements Evaluator::Newest(const VectorSelector& selector, int64_t t,
-                           bool times) {
+                           What what) {
   t = Shifted(selector.at, selector.offset, t);
+  const int64_t from =
+      Shifted(selector.at, selector.offset, grid_.start) - kLookback;
   Elements out;
-  for (const SeriesData* series : Selected(selector)) {
-    const Sample* newest = nullptr;
-    for (const Sample& sample : series->floats) {
-      if (sample.t.ms > t - kLookback && sample.t.ms <= t) newest = &sample;
+  for (const Series* series : Selected(selector, from)) {
+    const std::vector<Point> points = Between(*series, t - kLookback, t);
+    if (points.empty() || IsStale(points.back().v)) continue;
+    const Point& newest = points.back();
+    if (what == What::kValue) {
+      out.push_back({series->labels, newest.v, newest.h});
+    } else {
+      const int64_t ms = what == What::kTime ? newest.t : newest.start;
+      out.push_back({series->labels, static_cast<double>(ms) / 1000});
     }
-    if (newest == nullptr) continue;
-    if (std::bit_cast<uint64_t>(newest->v) == kStale) continue;
-    out.push_back(
-        {series->labels,
-         times ? static_cast<double>(newest->t.ms) / 1000 : newest->v});
   }
   return out;
 }
 
-Evaluator::Windows Evaluator::Matrix(const Expr& expr, int64_t t) {
-  Windows out;
-  const Expr& bare = Unwrap(expr);
-  if (const auto* m = As<MatrixSelector>(bare)) {
-    out.end = Shifted(m->selector->at, m->selector->offset, t);
-    auto range = m->range.Resolve(times_, true);
-    if (!range.ok()) {
-      Fail(std::string(Message(range.status())));
-      return out;
+Elements Evaluator::Smoothed(const VectorSelector& selector, int64_t t) {
+  t = Shifted(selector.at, selector.offset, t);
+  const int64_t from =
+      Shifted(selector.at, selector.offset, grid_.start) - kLookback;
+  Elements out;
+  for (const Series* series : Selected(selector, from)) {
+    std::vector<Point> points = Between(*series, t - kLookback, t + kLookback);
+    std::erase_if(points, [](const Point& p) { return IsStale(p.v); });
+    const std::string name(series->labels.Get(kMetricName));
+    const size_t histograms = static_cast<size_t>(
+        std::count_if(points.begin(), points.end(),
+                      [](const Point& p) { return p.h != nullptr; }));
+    if (histograms > 0 && histograms < points.size()) {
+      notes_.Warn(MixedFloats(name), selector.pos);
+      continue;
     }
-    out.range = range->ms;
-    for (const SeriesData* series : Selected(*m->selector)) {
-      WindowOf window{series->labels, {}};
-      for (const Sample& s : series->floats) {
-        if (s.t.ms > out.end - out.range && s.t.ms <= out.end &&
-            std::bit_cast<uint64_t>(s.v) != kStale) {
-          window.points.push_back({s.t.ms, s.v});
-        }
+    const Point *before = nullptr, *next = nullptr;
+    for (const Point& p : points) {
+      if (p.t < t) before = &p;
+      if (p.t >= t && next == nullptr) next = &p;
+    }
+    if (next != nullptr && next->t == t) {
+      out.push_back({series->labels, next->v, next->h});
+    } else if (before == nullptr) {
+      continue;
+    } else if (next == nullptr) {
+      Element e = {series->labels, before->v, before->h};
+      if (e.h != nullptr) {
+        Hist h = *e.h;
+        h.hint = Hist::Hint::kUnknown;
+        e.h = std::make_shared<const Hist>(std::move(h));
       }
-      if (!window.points.empty()) out.windows.push_back(std::move(window));
+      out.push_back(std::move(e));
+    } else if (before->h == nullptr) {
+      out.push_back({series->labels,
+                     before->v + (next->v - before->v) *
+                                     static_cast<double>(t - before->t) /
+                                     static_cast<double>(next->t - before->t)});
+    } else if (before->h->custom() != next->h->custom()) {
+      notes_.Warn(MixedSchemas(name), selector.pos);
+    } else {
+      const bool counter = before->h->hint != Hist::Hint::kGauge ||
+                           next->h->hint != Hist::Hint::kGauge;
+      HistPtr h = Interpolated(*before, *next, t, counter, name, selector.pos);
+      if (h != nullptr) out.push_back({series->labels, 0, std::move(h)});
     }
+  }
+  return out;
+}
+
+std::vector<Window> Evaluator::Matrix(const Expr& expr, int64_t t) {
+  const Expr& bare = Unwrap(expr);
+  const auto* m = As<MatrixSelector>(bare);
+  if (m == nullptr) return Subqueried(*As<Subquery>(bare), t);
+  std::vector<Window> out;
+  auto range = m->range.Resolve(times_, true);
+  if (!range.ok()) {
+    Fail(std::string(Message(range.status())));
     return out;
   }
-  const auto& sub = *As<Subquery>(bare);
-  out.end = Shifted(sub.at, sub.offset, t);
+  const VectorSelector& selector = *m->selector;
+  Window window;
+  window.anchored = selector.anchored;
+  window.smoothed = selector.smoothed;
+  window.end = Shifted(selector.at, selector.offset, t);
+  window.range = range->ms;
+  const bool wide = window.anchored || window.smoothed;
+  const int64_t from = Shifted(selector.at, selector.offset, grid_.start) -
+                       window.range - (wide ? kLookback : 0);
+  for (const Series* series : Selected(selector, from)) {
+    window.labels = series->labels;
+    window.points = Between(*series, window.begin() - (wide ? kLookback : 0),
+                            window.end + (window.smoothed ? kLookback : 0));
+    std::erase_if(window.points, [](const Point& p) { return IsStale(p.v); });
+    if (!window.points.empty()) out.push_back(window);
+  }
+  return out;
+}
+
+std::vector<Window> Evaluator::Subqueried(const Subquery& sub, int64_t t) {
   auto range = sub.range.Resolve(times_, true);
+  if (!range.ok()) Fail(std::string(Message(range.status())));
+  const int64_t width = range.ok() ? range->ms : 1;
   int64_t step = 60'000;
   if (sub.step.present()) {
     auto own = sub.step.Resolve(times_, true);
+    if (!own.ok()) Fail(std::string(Message(own.status())));
     if (own.ok()) step = own->ms;
   }
-  out.range = range.ok() ? range->ms : 0;
-  // Multiples of the step since the epoch, the left end left out.
-  int64_t at = (out.end - out.range) / step * step;
-  while (at <= out.end - out.range) at += step;
-  for (; at <= out.end; at += step) {
-    Elements elements;
-    if (sub.expr->type == ValueType::kScalar) {
-      elements.push_back({{}, Scalar(*sub.expr, at)});
-    } else {
-      elements = Vector(*sub.expr, at);
-    }
+  // All inner steps that any of the outer ones may ask for, whether one does or
+  // not: multiples of the step since the epoch.
+  const int64_t outer_steps = (grid_.end - grid_.start) / grid_.step;
+  const int64_t first = Shifted(sub.at, sub.offset, grid_.start) - width;
+  Grid inner = {first / step * step, 0, step};
+  if (inner.start <= first) inner.start += step;
+  inner.end =
+      Shifted(sub.at, sub.offset, grid_.start + outer_steps * grid_.step);
+  auto& steps = inner_[{&sub, inner}];
+  if (steps.empty()) {
+    steps = Within(inner, [&] {
+      std::vector<std::pair<int64_t, Elements>> all;
+      for (int64_t at = inner.start; at <= inner.end; at += step) {
+        if (sub.expr->type == ValueType::kScalar) {
+          all.push_back({at, {{{}, Scalar(*sub.expr, at)}}});
+        } else {
+          all.push_back({at, Vector(*sub.expr, at)});
+        }
+      }
+      return all;
+    });
+  }
+  std::vector<Window> out;
+  const int64_t end = Shifted(sub.at, sub.offset, t);
+  for (const auto& [at, elements] : steps) {
+    if (at <= end - width || at > end) continue;
     for (const Element& e : elements) {
-      auto window =
-          std::find_if(out.windows.begin(), out.windows.end(),
-                       [&](const WindowOf& w) { return w.labels == e.labels; });
-      if (window == out.windows.end()) {
-        window = out.windows.insert(window, WindowOf{e.labels, {}});
+      auto window = std::find_if(out.begin(), out.end(), [&](const Window& w) {
+        return w.labels == e.labels;
+      });
+      if (window == out.end()) {
+        window = out.insert(window, Window{e.labels, e.drop_name, end, width});
       }
-      window->points.push_back({at, e.v});
-    }
-  }
-  std::sort(
-      out.windows.begin(), out.windows.end(),
-      [](const WindowOf& a, const WindowOf& b) { return a.labels < b.labels; });
-  return out;
-}
-
-// --- Expressions.
-
-double Evaluator::Scalar(const Expr& expr, int64_t t) {
-  if (const auto* number = As<NumberLiteral>(expr)) return number->value;
-  if (const auto* paren = As<Paren>(expr)) return Scalar(*paren->expr, t);
-  if (const auto* unary = As<Unary>(expr)) {
-    const double v = Scalar(*unary->expr, t);
-    return unary->op == UnaryOp::kMinus ? -v : v;
-  }
-  if (const auto* binary = As<Binary>(expr)) {
-    return Apply(binary->op, Scalar(*binary->lhs, t), Scalar(*binary->rhs, t));
-  }
-  const auto& call = *As<Call>(expr);
-  const std::string_view name = call.function->name;
-  if (name == "time") return static_cast<double>(t) / 1000;
-  if (name == "pi") return 3.14159265358979323846;
-  const Elements in = Vector(*call.args[0], t);
-  return in.size() == 1 ? in[0].v : std::nan("");
-}
-
-Elements Evaluator::Vector(const Expr& expr, int64_t t) {
-  if (const auto* selector = As<VectorSelector>(expr)) {
-    return Newest(*selector, t, false);
-  }
-  if (const auto* paren = As<Paren>(expr)) return Vector(*paren->expr, t);
-  if (const auto* aggregate = As<Aggregate>(expr)) {
-    return Aggregation(*aggregate, t);
-  }
-  if (const auto* binary = As<Binary>(expr)) return BinaryOf(*binary, t);
-  if (const auto* call = As<Call>(expr)) return Function(*call, t);
-  const auto& unary = *As<Unary>(expr);
-  Elements out = Vector(*unary.expr, t);
-  if (unary.op == UnaryOp::kPlus) return out;
-  for (Element& e : out) e = {WithoutName(e.labels), -e.v};
-  CheckUnique(out);
-  return out;
-}
-
-// --- Aggregations.
-
-Elements Evaluator::Aggregation(const Aggregate& a, int64_t t) {
-  const Elements in = Vector(*a.expr, t);
-  if (a.op == AggregateOp::kTopK || a.op == AggregateOp::kBottomK ||
-      a.op == AggregateOp::kLimitK || a.op == AggregateOp::kLimitRatio) {
-    return Choose(a, in, t);
-  }
-  const double param = a.op == AggregateOp::kQuantile ? Scalar(*a.param, t) : 0;
-  struct Group {
-    Labels labels;
-    std::vector<double> values;
-  };
-  std::vector<Group> groups;
-  std::vector<std::string> without = a.grouping;
-  without.push_back("__name__");
-  for (const Element& e : in) {
-    Labels labels =
-        a.without ? Without(e.labels, without) : Only(e.labels, a.grouping);
-    if (a.op == AggregateOp::kCountValues) {
-      LabelsBuilder builder(labels);
-      builder.Set(As<StringLiteral>(Unwrap(*a.param))->value, FormatValue(e.v));
-      labels = builder.Build();
-    }
-    auto group =
-        std::find_if(groups.begin(), groups.end(),
-                     [&](const Group& g) { return g.labels == labels; });
-    if (group == groups.end()) group = groups.insert(group, Group{labels, {}});
-    group->values.push_back(e.v);
-  }
-  Elements out;
-  for (const Group& group : groups) {
-    const std::vector<double>& v = group.values;
-    const double n = static_cast<double>(v.size());
-    double result = 0;
-    switch (a.op) {
-      case AggregateOp::kSum: {
-        Compensated sum{v[0], 0};
-        for (size_t i = 1; i < v.size(); ++i) sum.Add(v[i]);
-        result = sum.s + sum.c;
-        break;
+      Point p = {at, e.v, e.h};
+      if (e.h != nullptr && (e.h->hint == Hist::Hint::kReset ||
+                             e.h->hint == Hist::Hint::kNotReset)) {
+        Hist h = *e.h;
+        h.hint = Hist::Hint::kUnknown;
+        p.h = std::make_shared<const Hist>(std::move(h));
       }
-      case AggregateOp::kAvg: {
-        std::vector<Point> points;
-        for (double x : v) points.push_back({0, x});
-        WindowValue("avg_over_time", points, 0, 0, {}, result);
-        break;
-      }
-      case AggregateOp::kCount:
-      case AggregateOp::kCountValues:
-        result = n;
-        break;
-      case AggregateOp::kGroup:
-        result = 1;
-        break;
-      case AggregateOp::kMin:
-      case AggregateOp::kMax:
-        result = v[0];
-        for (double x : v) {
-          const bool better =
-              a.op == AggregateOp::kMin ? x < result : x > result;
-          if (better || std::isnan(result)) result = x;
-        }
-        break;
-      case AggregateOp::kStddev:
-      case AggregateOp::kStdvar: {
-        double mean = v[0], squares = std::isfinite(v[0]) ? 0 : std::nan("");
-        for (size_t i = 1; i < v.size(); ++i) {
-          const double delta = v[i] - mean;
-          mean += delta / static_cast<double>(i + 1);
-          squares += delta * (v[i] - mean);
-        }
-        result = squares / n;
-        if (a.op == AggregateOp::kStddev) result = std::sqrt(result);
-        break;
-      }
-      default:
-        result = Quantile(param, v);
-    }
-    out.push_back({group.labels, result});
-  }
-  return out;
-}
-
-Elements Evaluator::Choose(const Aggregate& a, const Elements& in, int64_t t) {
-  // The parameter is looked at over the whole query first.
-  double least = kInf, largest = -kInf;
-  bool nan = false;
-  const int64_t step = std::max<int64_t>(times_.step.ms, 1);
-  const bool constant = Unwrap(*a.param).kind == ExprKind::kNumber;
-  for (int64_t at = constant ? t : times_.start.ms;
-       at <= (constant ? t : times_.end.ms); at += step) {
-    const double p = Scalar(*a.param, at);
-    nan |= std::isnan(p);
-    least = std::min(least, p);
-    largest = std::max(largest, p);
-  }
-  const double param = Scalar(*a.param, t);
-  Elements out;
-  std::map<std::string, Elements> groups;
-  std::vector<std::string> order;
-  std::vector<std::string> without = a.grouping;
-  without.push_back("__name__");
-  for (const Element& e : in) {
-    const Labels labels =
-        a.without ? Without(e.labels, without) : Only(e.labels, a.grouping);
-    const std::string key(labels.packed());
-    if (!groups.contains(key)) order.push_back(key);
-    groups[key].push_back(e);
-  }
-  if (a.op == AggregateOp::kLimitRatio) {
-    if (nan) Fail("Ratio value is NaN");
-    const double r = std::clamp(param, -1.0, 1.0);
-    auto keeps = [r](const Element& e) {
-      const double h = static_cast<double>(e.labels.Hash()) /
-                       static_cast<double>(~uint64_t{0});
-      return r >= 0 ? h < r : h >= 1 + r;
-    };
-    // Group by group in an instant query, else in the order of the input.
-    if (times_.start == times_.end) {
-      for (const std::string& key : order) {
-        std::copy_if(groups[key].begin(), groups[key].end(),
-                     std::back_inserter(out), keeps);
-      }
-    } else {
-      std::copy_if(in.begin(), in.end(), std::back_inserter(out), keeps);
-    }
-    return out;
-  }
-  if (!nan && largest < 1) return out;
-  if (nan) Fail("Parameter value is NaN");
-  if (least <= -9223372036854775808.0) {
-    Fail("Scalar value " + GoText(least) + " underflows int64");
-  }
-  if (largest >= 9223372036854774784.0) {
-    Fail("Scalar value " + GoText(largest) + " overflows int64");
-  }
-  if (nan || largest >= 9e18 || !(param >= 1)) return out;
-  const size_t k = static_cast<size_t>(
-      std::min(std::trunc(param), static_cast<double>(in.size())));
-  for (const std::string& key : order) {
-    Elements& group = groups[key];
-    if (a.op != AggregateOp::kLimitK) {
-      group = Chosen(group, k, a.op == AggregateOp::kTopK);
-    }
-    if (group.size() > k) group.resize(k);
-    out.insert(out.end(), group.begin(), group.end());
-  }
-  // What comes next sums in the order of the input, but in instant queries.
-  if (times_.start != times_.end || a.op == AggregateOp::kLimitK) {
-    Elements in_order;
-    for (const Element& e : in) {
-      for (const Element& chosen : out) {
-        if (chosen.labels == e.labels) in_order.push_back(e);
-      }
-    }
-    if (times_.start != times_.end) return in_order;
-  }
-  return out;
-}
-
-// --- Binary operators.
-
-Elements Evaluator::BinaryOf(const Binary& b, int64_t t) {
-  const bool left_scalar = b.lhs->type == ValueType::kScalar;
-  const bool right_scalar = b.rhs->type == ValueType::kScalar;
-  const bool filter = IsComparison(b.op) && !b.return_bool;
-  if (left_scalar || right_scalar) {
-    const double scalar = Scalar(left_scalar ? *b.lhs : *b.rhs, t);
-    Elements out;
-    for (Element& e : Vector(left_scalar ? *b.rhs : *b.lhs, t)) {
-      const double v =
-          left_scalar ? Apply(b.op, scalar, e.v) : Apply(b.op, e.v, scalar);
-      if (!filter) {
-        out.push_back({WithoutName(e.labels), v});
-      } else if (v != 0) {
-        out.push_back(e);
-      }
-    }
-    CheckUnique(out);
-    return out;
-  }
-  const Elements lhs = Vector(*b.lhs, t), rhs = Vector(*b.rhs, t);
-  if (!IsSetOperator(b.op)) return Join(b, lhs, rhs);
-  const VectorMatching& m = *b.matching;
-  auto key = [&m](const Element& e) {
-    std::vector<std::string> ignored = m.labels;
-    ignored.push_back("__name__");
-    return std::string(
-        (m.on ? Only(e.labels, m.labels) : Without(e.labels, ignored))
-            .packed());
-  };
-  std::set<std::string> left, right;
-  for (const Element& e : lhs) left.insert(key(e));
-  for (const Element& e : rhs) right.insert(key(e));
-  Elements out;
-  for (const Element& e : lhs) {
-    if (b.op == BinaryOp::kOr ||
-        right.contains(key(e)) == (b.op == BinaryOp::kAnd)) {
-      out.push_back(e);
+      window->points.push_back(std::move(p));
     }
   }
-  if (b.op == BinaryOp::kOr) {
-    for (const Element& e : rhs) {
-      if (!left.contains(key(e))) out.push_back(e);
-    }
-  }
-  CheckUnique(out);
-  return out;
-}
-
-Elements Evaluator::Join(const Binary& b, const Elements& lhs,
-                         const Elements& rhs) {
-  Elements out;
-  if (lhs.empty() || rhs.empty()) return out;
-  const VectorMatching& m = *b.matching;
-  const bool swapped = m.card == VectorMatching::Card::kOneToMany;
-  const bool one_to_one = m.card == VectorMatching::Card::kOneToOne;
-  const Elements& many = swapped ? rhs : lhs;
-  const Elements& one = swapped ? lhs : rhs;
-  std::vector<std::string> ignored = m.labels;
-  ignored.push_back("__name__");
-  auto matched = [&](const Element& e) {
-    return m.on ? Only(e.labels, m.labels) : Without(e.labels, ignored);
-  };
-  std::map<std::string, const Element*> partner;
-  for (const Element& e : one) {
-    const Labels labels = matched(e);
-    const Element*& slot = partner[std::string(labels.packed())];
-    if (slot != nullptr) {
-      std::string x = slot->labels.ToString(), y = e.labels.ToString();
-      if (y < x) std::swap(x, y);
-      Fail("found duplicate series for the match group " + labels.ToString() +
-           " on the " + (swapped ? "left" : "right") +
-           " hand-side of the operation: [" + x + ", " + y +
-           "];many-to-many matching not allowed: matching labels must be "
-           "unique on one side");
-    }
-    slot = &e;
-  }
-  std::set<std::string> used;
-  for (const Element& e : many) {
-    const std::string key(matched(e).packed());
-    const auto found = partner.find(key);
-    if (found == partner.end()) continue;
-    const Element& other = *found->second;
-    const double left = swapped ? other.v : e.v;
-    const double right = swapped ? e.v : other.v;
-    double v = Apply(b.op, left, right);
-    Labels labels = e.labels;
-    if (!IsComparison(b.op) || b.return_bool) labels = WithoutName(labels);
-    if (one_to_one) {
-      labels = m.on ? Only(labels, m.labels) : Without(labels, m.labels);
-    }
-    LabelsBuilder builder(labels);
-    for (const std::string& name : m.include) {
-      builder.Set(name, other.labels.Get(name));
-    }
-    labels = builder.Build();
-    const std::string result =
-        one_to_one ? key : key + '\xff' + std::string(labels.packed());
-    if (!used.insert(result).second) {
-      Fail(one_to_one ? "multiple matches for labels: many-to-one matching "
-                        "must be explicit (group_left/group_right)"
-                      : "multiple matches for labels: grouping labels must "
-                        "ensure unique matches");
-    }
-    if (IsComparison(b.op) && !b.return_bool) {
-      if (v == 0) continue;
-      v = left;
-    }
-    out.push_back({labels, v});
-  }
-  CheckUnique(out);
+  std::sort(out.begin(), out.end(), [](const Window& a, const Window& b) {
+    return a.labels < b.labels;
+  });
   return out;
 }
 
