@@ -232,7 +232,10 @@ def series(labels, body):
 def histogram_series(rng):
     for instance in INSTANCES[:2]:
         for job in JOBS:
-            body, positive, negative, zero, total = b"", [0] * 5, [0] * 2, 0, 0.0
+            # Counts stay large beside what is added within any window, at resets
+            # too: there 3.5 and 3.14 extrapolate alike (see `young`).
+            body, positive, negative, zero, total = \
+                b"", [300] * 5, [0] * 2, 0, 0.0
             for i, t in times(rng):
                 for k in range(5):
                     positive[k] += rng.randrange(0, 4)
@@ -240,7 +243,8 @@ def histogram_series(rng):
                 zero += rng.randrange(0, 2)
                 total += rng.random() * 20
                 if rng.randrange(0, 50) == 0:
-                    positive, negative, zero, total = [1] * 5, [0] * 2, 0, 5.0
+                    positive = [200 + rng.randrange(0, 5)] * 5
+                    negative, zero, total = [0] * 2, 0, 5.0
                 # The second half of one is coarser.
                 schema = 1 if instance == "0" and i >= 80 else 2
                 body += histogram(t, schema, total, ((-2, 2), (1, 3)), positive,
@@ -248,7 +252,7 @@ def histogram_series(rng):
             yield dict(__name__="size", instance=instance, job=job), body
     for job in JOBS:
         bounds = (0.5, 1.0, 2.5, 10.0) if job == "api" else (0.5, 2.5, 20.0)
-        counts, total, body = [0] * (len(bounds) + 1), 0.0, b""
+        counts, total, body = [300] * (len(bounds) + 1), 0.0, b""
         for i, t in times(rng):
             for k in range(len(counts)):
                 counts[k] += rng.randrange(0, 3)
@@ -262,9 +266,14 @@ def histogram_series(rng):
             if i // 20 % 2 == int(instance):
                 samples += sample(t, float(i))
             else:
-                histograms += histogram(t, 0, 3.0 * i, ((0, 3),),
-                                        [i, i + 1, i + 3], zero=i)
+                histograms += histogram(
+                    t, 0, 3.0 * i, ((0, 3),),
+                    [i + 300, i + 301, i + 303], zero=i)
         yield dict(__name__="mixed", instance=instance), samples + histograms
+    # Begins at nothing: since 3.6 rate() doesn't extrapolate beyond zero.
+    body = b"".join(histogram(t, 0, 3.0 * i, ((0, 2),), [3 * i, 2 * i])
+                    for i, t in times(rng))
+    yield dict(__name__="young"), body
     body = b""
     for i, t in times(rng):
         body += histogram(t, 3, rng.random() * 10,
