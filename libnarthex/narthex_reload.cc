@@ -39,6 +39,7 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::OpenFromConfig(
   }
   const Duration retention = storage.retention;
   const uint64_t retention_bytes = storage.retention_bytes;
+  const double retention_percent = storage.retention_percent;
   storage.retention = config.storage.retention.value_or(retention);
   storage.retention_bytes =
       config.storage.retention_bytes.value_or(retention_bytes);
@@ -46,6 +47,8 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::OpenFromConfig(
   storage.float_chunks = config.storage.float_chunks.value_or(float_chunks);
   storage.stale_series_compaction_threshold =
       config.storage.stale_series_compaction_threshold;
+  storage.retention_percent =
+      config.storage.retention_percent.value_or(retention_percent);
   NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<Narthex> narthex,
                            Open(std::move(options)));
   // What holds where the file says nothing, also after it has changed.
@@ -53,6 +56,7 @@ absl::StatusOr<std::unique_ptr<Narthex>> Narthex::OpenFromConfig(
   narthex->impl_->options.storage.retention_bytes = retention_bytes;
   narthex->impl_->config_defaults = defaults;
   narthex->impl_->options.storage.float_chunks = float_chunks;
+  narthex->impl_->options.storage.retention_percent = retention_percent;
   NARTHEX_RETURN_IF_ERROR(narthex->SetJobs(config.jobs));
   absl::MutexLock lock(&narthex->impl_->mu);
   narthex->impl_->config = std::move(config);
@@ -85,7 +89,8 @@ absl::Status Narthex::SetStorage(const StorageConfig& storage) {
   }
   impl_->db->SetRetention(
       storage.retention.value_or(base.retention),
-      storage.retention_bytes.value_or(base.retention_bytes));
+      storage.retention_bytes.value_or(base.retention_bytes),
+      storage.retention_percent.value_or(base.retention_percent));
   return impl_->db->SetOutOfOrderTimeWindow(storage.out_of_order_time_window);
 }
 

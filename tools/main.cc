@@ -29,6 +29,7 @@ const std::vector<Verb> kVerbs = {
     {"tsdb", AddTsdbDumpOpenMetrics},
     {"tsdb", AddTsdbCreateBlocksFrom},
     {"tsdb", AddTsdbVerify},
+    {"tsdb", AddTsdbBench},
     {"check", AddCheckMetrics},
     {"check", AddCheckServiceDiscovery},
     {"push", AddPushMetrics},

@@ -23,6 +23,7 @@ void AddTsdbAnalyze(CLI::App& parent, int& exit_code);
 void AddTsdbDump(CLI::App& parent, int& exit_code);
 void AddTsdbDumpOpenMetrics(CLI::App& parent, int& exit_code);
 void AddTsdbCreateBlocksFrom(CLI::App& parent, int& exit_code);
+void AddTsdbBench(CLI::App& parent, int& exit_code);
 void AddTsdbVerify(CLI::App& parent, int& exit_code);
 
 void AddCheckMetrics(CLI::App& parent, int& exit_code);

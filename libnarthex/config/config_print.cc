@@ -478,8 +478,9 @@ std::string FormatConfig(const Config& config) {
   own.resize(own.size() - std::min(own.size(), config.jobs_of_files));
   WriteEach(out, "scrape_configs", own, &WriteJob);
   const StorageConfig& storage = config.storage;
-  const bool sized =
-      storage.retention.has_value() || storage.retention_bytes.has_value();
+  const bool sized = storage.retention.has_value() ||
+                     storage.retention_bytes.has_value() ||
+                     storage.retention_percent.has_value();
   const bool late = storage.out_of_order_time_window.ms != 0;
   const bool exemplars = storage.max_exemplars != StorageConfig().max_exemplars;
   const bool chunks = storage.float_chunks.has_value();
@@ -507,6 +508,9 @@ std::string FormatConfig(const Config& config) {
         if (storage.retention.has_value()) out.Span("time", *storage.retention);
         if (storage.retention_bytes.has_value()) {
           out.Raw("size", StrCat(*storage.retention_bytes, "B"));
+        }
+        if (storage.retention_percent.has_value()) {
+          out.Raw("percentage", StrCat(*storage.retention_percent));
         }
         out.Close();
       }

@@ -19,8 +19,19 @@ absl::Status ReadRetention(const YamlNode& node, std::string_view file,
     map.ReadBytes("size", bytes);
     out.retention_bytes = bytes;
   }
-  map.Refuse({"percentage"});
-  return map.Finish();
+  double percent = 0;
+  if (map.Has("percentage")) {
+    map.Read("percentage", percent);
+    out.retention_percent = percent;
+  }
+  NARTHEX_RETURN_IF_ERROR(map.Finish());
+  if (!(percent >= 0 && percent <= 100)) {
+    return InvalidArgument(
+        StrCat("'storage.tsdb.retention.percentage' must be in the range "
+               "[0, 100], got ",
+               percent));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadTsdb(const YamlNode& node, std::string_view file,

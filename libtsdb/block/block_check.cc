@@ -61,32 +61,87 @@ struct ChunkFiles {
     out.size = in.offset();
     return out;
   }
-  // What the index refers to, if its samples are what the index says.
+  // As At, but the next entry is known to begin at `end`: a damaged length
+  // costs nothing.
+  static Entry UpTo(std::string_view bytes, uint64_t offset, uint64_t end) {
+    for (uint64_t head = 1; head <= kMaxVarintLen32; ++head) {
+      if (offset + head + 1 + kCrcSize > end || end > bytes.size()) break;
+      const uint64_t length = end - offset - head - 1 - kCrcSize;
+      const std::string_view covered = bytes.substr(offset + head, length + 1);
+      if (Crc32c(covered) != LoadBE32(covered.data() + covered.size())) {
+        continue;
+      }
+      Entry out;
+      out.chunk.encoding =
+          static_cast<ChunkEncoding>(static_cast<uint8_t>(covered[0]));
+      out.chunk.bytes = covered.substr(1);
+      out.size = end - offset;
+      return out;
+    }
+    return {};
+  }
+  // What the index refers to, if its samples are what the index says.  `end`:
+  // where the next chunk begins; 0: not known.
   const char* Find(const ChunkMeta& meta, SampleColumns& columns,
-                   EncodedChunk& out) const {
+                   EncodedChunk& out, uint64_t end = 0) const {
     const uint64_t place = meta.ref >> 32;
     if (place >= files.size())
       return "refers to a chunk file that is not there";
-    const Entry entry = At(files[place]->bytes(), meta.ref & 0xffffffff);
+    const std::string_view bytes = files[place]->bytes();
+    Entry entry = At(bytes, meta.ref & 0xffffffff);
+    if (entry.size == 0) entry = UpTo(bytes, meta.ref & 0xffffffff, end);
     if (entry.size == 0) return "refers to a chunk that is damaged";
     columns.Clear();
     if (!DecodeChunk(entry.chunk.encoding, entry.chunk.bytes, {}, columns)
              .ok()) {
       return "refers to a chunk that can't be decoded";
     }
-    const auto& points = columns.histograms().points;
     if (columns.empty()) return "refers to a chunk without samples";
-    const Timestamp first =
-        points.empty() ? columns.t().front() : points.front().t;
-    const Timestamp last =
-        points.empty() ? columns.t().back() : points.back().t;
-    if (first != meta.min_t || last != meta.max_t) {
+    out = entry.chunk;
+    SetTimes(columns, out);
+    if (out.min_t != meta.min_t || out.max_t != meta.max_t) {
       return "says other times than its chunk has";
     }
-    out = entry.chunk;
-    out.min_t = first;
-    out.max_t = last;
     return nullptr;
+  }
+  static void SetTimes(const SampleColumns& columns, EncodedChunk& chunk) {
+    const auto& points = columns.histograms().points;
+    chunk.min_t = points.empty() ? columns.t().front() : points.front().t;
+    chunk.max_t = points.empty() ? columns.t().back() : points.back().t;
+  }
+  // The chunks from one reference to another, if all of them are whole and
+  // follow each other in time: those of one series whose entry is lost.
+  bool Between(uint64_t from, uint64_t to, SampleColumns& columns,
+               std::vector<EncodedChunk>& out) const {
+    for (uint64_t at = from; at < to;) {
+      const uint64_t place = at >> 32;
+      if (place >= files.size()) return true;
+      const std::string_view bytes = files[place]->bytes();
+      if ((at & 0xffffffff) >= bytes.size()) {
+        at = (place + 1) << 32 | kChunksHeaderSize;
+        continue;
+      }
+      Entry entry = At(bytes, at & 0xffffffff);
+      columns.Clear();
+      if (entry.size == 0 ||
+          !DecodeChunk(entry.chunk.encoding, entry.chunk.bytes, {}, columns)
+               .ok() ||
+          columns.empty()) {
+        return false;
+      }
+      SetTimes(columns, entry.chunk);
+      if (!out.empty() && out.back().max_t >= entry.chunk.min_t) return false;
+      out.push_back(entry.chunk);
+      at += entry.size;
+    }
+    return true;
+  }
+  // Where the entry at `ref` ends; 0 if it is not whole.
+  uint64_t EndOf(uint64_t ref) const {
+    const uint64_t place = ref >> 32;
+    if (place >= files.size()) return 0;
+    const Entry entry = At(files[place]->bytes(), ref & 0xffffffff);
+    return entry.size == 0 ? 0 : ref + entry.size;
   }
 };
 
@@ -183,7 +238,7 @@ class Checker {
     }
     absl::flat_hash_set<uint64_t> ids;
     for (const ScannedSeries& series : scanned.series) {
-      ids.insert(series.offset / kSeriesAlign);
+      ids.insert(scanned.IdOf(series));
     }
     tombstones->ForEach([&](uint64_t ref, const Intervals&) {
       if (!ids.contains(ref)) {
@@ -222,6 +277,70 @@ class Checker {
   Timestamp greatest_ = kMinTime;
 };
 
+// The chunks of a damaged block that are whole.
+class Salvage {
+ public:
+  Salvage(const ChunkFiles& files, const ScannedIndex& scanned)
+      : files_(files), series_(scanned.series), columns_(budget_) {
+    for (const ScannedSeries& one : series_) {
+      for (const ChunkMeta& meta : one.chunks) refs_.push_back(meta.ref);
+    }
+    std::sort(refs_.begin(), refs_.end());
+  }
+
+  // Of series number `i`.
+  std::vector<EncodedChunk> Chunks(size_t i) {
+    std::vector<EncodedChunk> out;
+    if (series_[i].chunks_lost) {
+      if (!Lost(i, out)) out.clear();
+      return out;
+    }
+    for (const ChunkMeta& meta : series_[i].chunks) {
+      EncodedChunk chunk;
+      if (files_.Find(meta, columns_, chunk, EndOf(meta.ref)) == nullptr) {
+        out.push_back(chunk);
+      }
+    }
+    return out;
+  }
+
+ private:
+  // Where the chunk must end, by what the others say, within its file.
+  uint64_t EndOf(uint64_t ref) const {
+    const auto next = std::upper_bound(refs_.begin(), refs_.end(), ref);
+    if (next != refs_.end() && *next >> 32 == ref >> 32) {
+      return *next & 0xffffffff;
+    }
+    const uint64_t place = ref >> 32;
+    return place < files_.files.size() ? files_.files[place]->bytes().size()
+                                       : 0;
+  }
+  // Chunks of series lie in the order of the series.  Of two lost ones side
+  // by side nobody can say which chunk is whose.
+  bool Lost(size_t i, std::vector<EncodedChunk>& out) {
+    uint64_t from = kChunksHeaderSize;
+    if (i > 0) {
+      const ScannedSeries& before = series_[i - 1];
+      if (before.chunks.empty()) return false;
+      from = files_.EndOf(before.chunks.back().ref);
+      if (from == 0) return false;
+    }
+    uint64_t to = files_.files.size() << 32;
+    if (i + 1 < series_.size()) {
+      const ScannedSeries& after = series_[i + 1];
+      if (after.chunks.empty()) return false;
+      to = after.chunks.front().ref;
+    }
+    return files_.Between(from, to, columns_, out);
+  }
+
+  const ChunkFiles& files_;
+  const std::vector<ScannedSeries>& series_;
+  std::vector<uint64_t> refs_;
+  MemoryBudget budget_;
+  SampleColumns columns_;
+};
+
 }  // namespace
 
 absl::StatusOr<BlockCheck> CheckBlock(Env& env, const std::string& dir) {
@@ -239,24 +358,23 @@ absl::StatusOr<std::optional<BlockMeta>> SalvageBlock(Env& env, Clock& clock,
   const ScannedIndex scanned = ScanIndex((*index)->bytes());
   if (!scanned.symbols_whole) return std::optional<BlockMeta>();
 
-  MemoryBudget budget;
-  SampleColumns columns(budget);
   struct Saved {
     const ScannedSeries* series = nullptr;
     std::vector<EncodedChunk> chunks = {};
   };
   std::vector<Saved> saved;
   Timestamp least = kMaxTime, greatest = kMinTime;
-  for (const ScannedSeries& series : scanned.series) {
-    Saved one{&series};
-    for (const ChunkMeta& meta : series.chunks) {
-      EncodedChunk chunk;
-      if (chunks.Find(meta, columns, chunk) != nullptr) continue;
-      least = std::min(least, chunk.min_t);
-      greatest = std::max(greatest, chunk.max_t);
-      one.chunks.push_back(chunk);
+  Salvage salvage(chunks, scanned);
+  for (size_t i = 0; i < scanned.series.size(); ++i) {
+    Saved one{&scanned.series[i], salvage.Chunks(i)};
+    if (one.chunks.empty()) continue;
+    if (!saved.empty() &&
+        !ScannedIndex::Before(*saved.back().series, *one.series)) {
+      continue;  // its labels can't be what they say
     }
-    if (!one.chunks.empty()) saved.push_back(std::move(one));
+    least = std::min(least, one.chunks.front().min_t);
+    greatest = std::max(greatest, one.chunks.back().max_t);
+    saved.push_back(std::move(one));
   }
   if (saved.empty()) return std::optional<BlockMeta>();
 
@@ -292,11 +410,10 @@ absl::StatusOr<std::optional<BlockMeta>> SalvageBlock(Env& env, Clock& clock,
   const ScannedIndex rescanned = ScanIndex(fresh->bytes());
   Tombstones moved;
   for (size_t i = 0; i < saved.size() && i < rescanned.series.size(); ++i) {
-    const Intervals* deleted =
-        tombstones->Find(saved[i].series->offset / kSeriesAlign);
+    const Intervals* deleted = tombstones->Find(scanned.IdOf(*saved[i].series));
     if (deleted == nullptr) continue;
     for (const TimeRange& range : *deleted) {
-      moved.Add(rescanned.series[i].offset / kSeriesAlign, range);
+      moved.Add(rescanned.IdOf(rescanned.series[i]), range);
     }
   }
   NARTHEX_RETURN_IF_ERROR(WriteTombstones(env, made, moved));

@@ -21,6 +21,11 @@ absl::StatusOr<std::vector<std::string>> BlockDirs(Env& env,
   return dirs;
 }
 
+bool IsBlockDir(Env& env, const std::string& dir) {
+  return env.Exists(JoinPath(dir, "meta.json")) &&
+         env.Exists(JoinPath(dir, "index"));
+}
+
 absl::Status DeleteBlock(Env& env, const std::string& dir) {
   const std::string going = StrCat(dir, kTmpForDeletion);
   NARTHEX_RETURN_IF_ERROR(env.RemoveAll(going));
@@ -48,8 +53,10 @@ absl::Status RemoveLeftovers(Env& env, const std::string& dir) {
 
 absl::StatusOr<std::vector<BlockInfo>> ListBlocks(
     Env& env, const std::string& dir, std::vector<std::string>* problems) {
-  NARTHEX_ASSIGN_OR_RETURN(const std::vector<std::string> dirs,
-                           BlockDirs(env, dir));
+  std::vector<std::string> dirs = {dir};
+  if (!IsBlockDir(env, dir)) {
+    NARTHEX_ASSIGN_OR_RETURN(dirs, BlockDirs(env, dir));
+  }
   std::vector<BlockInfo> blocks;
   for (const std::string& block_dir : dirs) {
     absl::StatusOr<BlockMeta> meta = ReadBlockMeta(env, block_dir);

@@ -18,6 +18,8 @@ inline constexpr std::string_view kTmpForCreation = ".tmp-for-creation";
 inline constexpr std::string_view kTmpForDeletion = ".tmp-for-deletion";
 inline constexpr std::string_view kTmpLegacy = ".tmp";
 
+// `dir` is itself a block?
+bool IsBlockDir(Env &env, const std::string &dir);
 // Paths of the directories below `dir` that are named by a ULID, ascending.
 absl::StatusOr<std::vector<std::string>> BlockDirs(Env &env,
                                                    const std::string &dir);

@@ -79,9 +79,12 @@ struct SealedFile {
 class Store final : public HeadChunkStore {
  public:
   Store(Env& env, std::string dir, HeadChunkOptions options)
-      : env_(env), dir_(std::move(dir)), options_(options) {}
+      : env_(env),
+        out_env_(options.scratch != nullptr ? *options.scratch : env),
+        dir_(std::move(dir)),
+        options_(options) {}
   ~Store() override {
-    if (!options_.read_only) Close().IgnoreError();
+    if (writable()) Close().IgnoreError();
   }
 
   absl::Status Load(absl::FunctionRef<void(const HeadChunk&)> visit,
@@ -110,7 +113,7 @@ class Store final : public HeadChunkStore {
 
   absl::StatusOr<HeadChunkRef> Write(const HeadChunk& chunk) override {
     absl::MutexLock lock(&mu_);
-    if (options_.read_only || closed_) {
+    if (!writable() || closed_) {
       return FailedPrecondition(StrCat(dir_, ": not open for writing"));
     }
     char length[kMaxVarintLen32];
@@ -202,6 +205,7 @@ class Store final : public HeadChunkStore {
   }
 
   absl::Status TruncateBefore(uint32_t number) override {
+    if (options_.read_only) return absl::OkStatus();
     absl::MutexLock lock(&mu_);
     absl::Status first_error;
     bool removed = false;
@@ -244,6 +248,9 @@ class Store final : public HeadChunkStore {
   }
 
  private:
+  bool writable() const {
+    return !options_.read_only || options_.scratch != nullptr;
+  }
   absl::Status Missing(HeadChunkRef ref) const {
     return NotFound(StrCat(JoinPath(dir_, FileName(HeadChunkFileOf(ref))), ":",
                            ref & 0xffffffff, ": no head chunk there"));
@@ -279,7 +286,7 @@ class Store final : public HeadChunkStore {
         growing_ != nullptr && growing_->number == number ? growing_->end : 0;
     if (offset < had) return growing_;
     if (end < had + kGrowth) return nullptr;
-    auto map = env_.Map(JoinPath(dir_, FileName(number)));
+    auto map = out_env_.Map(JoinPath(dir_, FileName(number)));
     if (!map.ok() || (*map)->bytes().size() < end) return nullptr;
     growing_ = std::make_shared<const GrowingFile>(
         GrowingFile{*std::move(map), number, end});
@@ -416,7 +423,7 @@ class Store final : public HeadChunkStore {
     NARTHEX_RETURN_IF_ERROR(writing_->Close());
     auto file = std::make_shared<SealedFile>();
     const std::string path = JoinPath(dir_, FileName(last_number_));
-    NARTHEX_ASSIGN_OR_RETURN(file->map, env_.Map(path));
+    NARTHEX_ASSIGN_OR_RETURN(file->map, out_env_.Map(path));
     files_[last_number_] = std::move(file);
     writing_.reset();
     readable_.reset();
@@ -427,13 +434,16 @@ class Store final : public HeadChunkStore {
   absl::Status BeginFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     NARTHEX_RETURN_IF_ERROR(Seal());
     const std::string path = JoinPath(dir_, FileName(last_number_ + 1));
+    if (options_.scratch != nullptr) {
+      NARTHEX_RETURN_IF_ERROR(out_env_.MakeDirs(dir_));
+    }
     NARTHEX_ASSIGN_OR_RETURN(
         std::unique_ptr<WritableFile> file,
-        env_.OpenWritable(path, Env::WriteMode::kTruncate));
+        out_env_.OpenWritable(path, Env::WriteMode::kTruncate));
     NARTHEX_RETURN_IF_ERROR(file->Preallocate(kPreallocate));
     NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<RandomAccessFile> readable,
-                             env_.OpenRandomAccess(path));
-    NARTHEX_RETURN_IF_ERROR(env_.SyncDir(dir_));
+                             out_env_.OpenRandomAccess(path));
+    NARTHEX_RETURN_IF_ERROR(out_env_.SyncDir(dir_));
     // At once, so that a crash leaves a file that is known for what it is.
     std::string header;
     AppendHeader(header);
@@ -447,6 +457,7 @@ class Store final : public HeadChunkStore {
   }
 
   Env& env_;
+  Env& out_env_;
   const std::string dir_;
   const HeadChunkOptions options_;
 

@@ -2,9 +2,11 @@
 // docs/format/head_chunks.md.
 //
 // Write, CutFile, Flush, TruncateBefore: one thread at a time (the store locks
-// inside).  Read: any thread; what is not flushed yet is read from memory.  A
-// file being written is never mapped; a sealed one is, and a reader's pin keeps
-// the mapping after the file is deleted.
+// inside).  Read: any thread; what is not flushed yet is read from memory.
+// Sealed files are mapped, and of our own open file what was flushed: those
+// bytes never change, and it is never cut below them.  A file that somebody
+// else may be writing is copied.  A reader's pin keeps a mapping after the file
+// is deleted.
 
 #pragma once
 
@@ -53,6 +55,9 @@ struct HeadChunkOptions {
   uint64_t max_file_size = 128 << 20;
   size_t write_buffer = 4 << 20;
   bool read_only = false;  // nothing is written, created or renamed
+  // With read_only: what is written all the same goes there, into files
+  // numbered behind those that were found.
+  Env *scratch = nullptr;
   Logger *logger = nullptr;
 };
 

@@ -126,9 +126,23 @@ std::vector<size_t> PlanCompaction(const std::vector<Duration>& ranges,
   // A block that holds a part of the head's series alone must keep its hint: it
   // says that the WAL has more of that time.  So these classes never mix, and
   // whole blocks come first.
-  Indices whole, stale, selected;
+  //
+  // Late samples may be in blocks before those that came in time: a merged
+  // block would say, by its end, that the WAL isn't needed for that time any
+  // more. (Prometheus merges them, and loses samples when it is restarted.)
+  Timestamp in_time_end = kMinTime;
+  for (const BlockMeta& block : blocks) {
+    if (!block.HasHint(kHintOutOfOrder) && !block.HasHint(kHintStaleSeries) &&
+        !block.HasHint(kHintSelectedSeries)) {
+      in_time_end = std::max(in_time_end, block.max_time);
+    }
+  }
+  Indices whole, ahead, stale, selected;
   for (size_t i = 0; i < blocks.size(); ++i) {
-    if (blocks[i].HasHint(kHintStaleSeries)) {
+    if (blocks[i].HasHint(kHintOutOfOrder) &&
+        blocks[i].max_time > in_time_end) {
+      ahead.push_back(i);
+    } else if (blocks[i].HasHint(kHintStaleSeries)) {
       stale.push_back(i);
     } else if (blocks[i].HasHint(kHintSelectedSeries)) {
       selected.push_back(i);
@@ -136,7 +150,7 @@ std::vector<size_t> PlanCompaction(const std::vector<Duration>& ranges,
       whole.push_back(i);
     }
   }
-  for (Indices* members : {&whole, &stale, &selected}) {
+  for (Indices* members : {&whole, &ahead, &stale, &selected}) {
     Indices plan =
         ClassPlan(ranges, blocks, std::move(*members)).Plan(overlapping);
     if (!plan.empty()) return plan;

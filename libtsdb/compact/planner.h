@@ -17,7 +17,7 @@ std::vector<Duration> CompactionRanges(Duration smallest, Duration largest);
 // Indices into `blocks` (any order) of those that belong together, ascending by
 // min_time; empty: nothing to do.  `overlapping`: whether overlapping blocks
 // are to be merged.  Blocks of stale or selected series are never mixed with
-// others.
+// others, nor late blocks that go beyond the last block of samples in time.
 std::vector<size_t> PlanCompaction(const std::vector<Duration> &ranges,
                                    const std::vector<BlockMeta> &blocks,
                                    bool overlapping = true);

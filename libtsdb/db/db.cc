@@ -278,6 +278,12 @@ absl::Status Db::Impl::ReadOnce() {
   head = nullptr;
   NARTHEX_RETURN_IF_ERROR(env->Stat(dir).status());
   const auto load = [this](Blocks& out) -> absl::Status {
+    if (IsBlockDir(*env, dir)) {
+      NARTHEX_ASSIGN_OR_RETURN(std::shared_ptr<BlockReader> block,
+                               BlockReader::Open(*env, dir));
+      out.push_back(std::move(block));
+      return absl::OkStatus();
+    }
     NARTHEX_ASSIGN_OR_RETURN(const std::vector<std::string> dirs,
                              BlockDirs(*env, dir));
     for (const std::string& path : dirs) {
@@ -306,11 +312,19 @@ absl::Status Db::Impl::ReadOnce() {
   if (min_valid != kMinMillis) {
     NARTHEX_RETURN_IF_ERROR(head->Truncate(min_valid));
   }
+  // Before the log: what a writer puts into chunks_head is in the log already,
+  // so the log, read later, has all that comes behind these chunks.
   scratch = NewMemEnv();
-  NARTHEX_ASSIGN_OR_RETURN(std::unique_ptr<HeadChunkStore> chunks,
-                           HeadChunkStore::Open(
-                               *scratch, "chunks_head", HeadChunkOptions(),
-                               [](const HeadChunk&) {}, nullptr));
+  HeadChunkOptions chunk_options;
+  chunk_options.read_only = true;
+  chunk_options.scratch = scratch.get();
+  chunk_options.logger = options.logger;
+  NARTHEX_ASSIGN_OR_RETURN(
+      std::unique_ptr<HeadChunkStore> chunks,
+      HeadChunkStore::Open(
+          *env, JoinPath(dir, "chunks_head"), chunk_options,
+          [&](const HeadChunk& chunk) { head->OfferChunk(chunk, min_valid); },
+          nullptr));
   head->SetChunks(std::move(chunks));
   NARTHEX_ASSIGN_OR_RETURN(
       const ReplayReport report,
@@ -440,10 +454,11 @@ void Db::SetStaleSeriesCompactionThreshold(double threshold) {
 
 void Db::SetMaxExemplars(size_t n) { impl_->head->exemplars().Resize(n); }
 
-void Db::SetRetention(Duration time, uint64_t bytes) {
+void Db::SetRetention(Duration time, uint64_t bytes, double percent) {
   absl::MutexLock compacting(&impl_->compact_mu);
   impl_->options.retention = time;
   impl_->options.retention_bytes = bytes;
+  impl_->options.retention_percent = percent;
 }
 
 std::vector<BlockMeta> Db::Blocks() const {

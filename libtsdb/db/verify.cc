@@ -9,6 +9,7 @@
 #include "libtsdb/block/ulid.h"
 #include "libtsdb/chunk/head_chunk_file.h"
 #include "libtsdb/wal/checkpoint.h"
+#include "libtsdb/wal/salvage.h"
 #include "libtsdb/wal/wal_reader.h"
 #include "narthex/base/budget.h"
 #include "narthex/base/status.h"
@@ -147,9 +148,21 @@ class Verifier {
     return absl::OkStatus();
   }
 
-  // Opening the database does it: what can't be read is set aside, the rest
-  // replayed.
+  // Records behind a damaged one are kept, then opening the database does the
+  // rest: what can't be read is set aside, what can is replayed.
   absl::Status RepairHead() {
+    for (const char* log : {"wal", "wbl"}) {
+      const std::string dir = JoinPath(dir_, log);
+      if (!env_.Exists(dir)) continue;
+      NARTHEX_ASSIGN_OR_RETURN(const auto checkpoint,
+                               wal::LastCheckpoint(env_, dir));
+      if (checkpoint.has_value()) {
+        NARTHEX_RETURN_IF_ERROR(wal::SalvageSegments(
+            env_, checkpoint->dir, options_.clock->Now(), &report_.repairs));
+      }
+      NARTHEX_RETURN_IF_ERROR(wal::SalvageSegments(
+          env_, dir, options_.clock->Now(), &report_.repairs));
+    }
     Options options;
     options.env = &env_;
     options.clock = options_.clock;

@@ -20,6 +20,8 @@ constexpr size_t kFlushBytes = 1 << 20;
 constexpr size_t kExemplarsPerRecord = 10000;
 // Of the last four samples, which older versions wanted, only one is filled.
 constexpr int kUnusedSamples = 3;
+// What a block's file of tombstones has behind its magic number, this has too.
+constexpr uint8_t kTombstonesVersion = 1;
 
 bool ParseName(std::string_view name, SnapshotDir& out) {
   if (!name.starts_with(kPrefix)) return false;
@@ -171,6 +173,7 @@ absl::Status DecodeSnapshotSeries(
 void EncodeSnapshotTombstones(const Tombstones& tombstones, std::string& out) {
   std::string body;
   ByteWriter b(body);
+  b.U8(kTombstonesVersion);
   tombstones.ForEach([&b](uint64_t ref, const Intervals& intervals) {
     for (const TimeRange& interval : intervals) {
       b.Uvarint(ref);
@@ -192,13 +195,20 @@ absl::Status DecodeSnapshotTombstones(std::string_view record,
   const std::string_view body = outer.UvarintBytes();
   if (!outer.ok()) return Bad(outer);
   ByteReader r(body);
+  if (const uint8_t version = r.U8(); version != kTombstonesVersion) {
+    return DataLoss(StrCat("unknown tombstones version ",
+                           static_cast<int>(version), " in a snapshot"));
+  }
+  // All or none: half a record deletes what nobody wanted deleted.
+  std::vector<std::pair<uint64_t, TimeRange>> all;
   while (!r.empty()) {
     const uint64_t ref = r.Uvarint();
     const int64_t min_t = r.Varint();
     const int64_t max_t = r.Varint();
     if (!r.ok()) return Bad(r);
-    if (min_t <= max_t) out.Add(ref, {min_t, max_t});
+    if (min_t <= max_t) all.emplace_back(ref, TimeRange{min_t, max_t});
   }
+  for (const auto& [ref, range] : all) out.Add(ref, range);
   return absl::OkStatus();
 }
 

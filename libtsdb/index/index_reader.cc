@@ -43,10 +43,6 @@ absl::StatusOr<std::unique_ptr<IndexReader>> IndexReader::Open(
                      StrCat("unknown index format version ",
                             static_cast<int>(reader->version_)));
   }
-  if (reader->version_ == kIndexV1) {
-    return FailedPrecondition(
-        StrCat(path, ": index format version 1 can't be read yet"));
-  }
   const uint64_t toc_at = bytes.size() - kIndexTocSize;
   const std::string_view toc = bytes.substr(toc_at, kIndexTocSize - 4);
   if (Crc32c(toc) != LoadBE32(bytes.data() + bytes.size() - 4)) {
@@ -162,6 +158,7 @@ absl::Status IndexReader::BuildPostings() const {
   NARTHEX_ASSIGN_OR_RETURN(
       const std::string_view body,
       Section(toc_.postings_table, "postings offset table"));
+  if (version_ == kIndexV1) return BuildUnsortedPostings(body);
   ByteReader in(body);
   const uint32_t count = in.BE32();
   std::string_view name;
@@ -192,6 +189,51 @@ absl::Status IndexReader::BuildPostings() const {
     }
     values->texts.push_back(value);
     values->lists.push_back(at);
+  }
+  return absl::OkStatus();
+}
+
+// Early writers of version 1 left the table in the order of a hash map.
+absl::Status IndexReader::BuildUnsortedPostings(std::string_view body) const {
+  struct Entry {
+    std::string_view name, value;
+    uint64_t at = 0;
+  };
+  ByteReader in(body);
+  const uint32_t count = in.BE32();
+  std::vector<Entry> entries;
+  const auto damaged = [&] {
+    return CorruptAt(path(), toc_.postings_table + 4 + in.bad_offset(),
+                     "damaged postings offset table");
+  };
+  for (uint32_t i = 0; i < count; ++i) {
+    const uint64_t keys = in.Uvarint();
+    Entry entry;
+    entry.name = in.UvarintBytes();
+    entry.value = in.UvarintBytes();
+    entry.at = in.Uvarint();
+    if (!in.ok() || keys != 2 || entry.at >= bytes_.size()) return damaged();
+    if (entry.name.empty() && entry.value.empty()) {
+      all_at_ = entry.at;
+    } else {
+      entries.push_back(entry);
+    }
+  }
+  const auto key = [](const Entry& e) { return std::pair(e.name, e.value); };
+  std::sort(entries.begin(), entries.end(),
+            [&](const Entry& a, const Entry& b) { return key(a) < key(b); });
+  std::shared_ptr<LabelValueList> values;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const Entry& entry = entries[i];
+    if (i == 0 || entry.name != entries[i - 1].name) {
+      values = std::make_shared<LabelValueList>();
+      names_.push_back(entry.name);
+      values_[entry.name] = values;
+    } else if (entry.value == entries[i - 1].value) {
+      return damaged();
+    }
+    values->texts.push_back(entry.value);
+    values->lists.push_back(entry.at);
   }
   return absl::OkStatus();
 }
@@ -247,6 +289,16 @@ bool IndexReader::EntryAt(SeriesId id, std::string_view& body,
   return in.ok();
 }
 
+bool IndexReader::ToOrdinal(uint32_t& symbol) const {
+  const uint64_t base = toc_.symbols + 4;
+  if (symbol < base) return false;
+  const auto at = static_cast<uint32_t>(symbol - base);
+  const auto it = std::lower_bound(symbol_at_.begin(), symbol_at_.end(), at);
+  if (it == symbol_at_.end() || *it != at) return false;
+  symbol = static_cast<uint32_t>(it - symbol_at_.begin());
+  return true;
+}
+
 absl::Status IndexReader::ReadLabels(SeriesId id,
                                      std::vector<LabelPair>& labels,
                                      uint64_t& chunks_at) const {
@@ -267,6 +319,9 @@ absl::Status IndexReader::ReadLabels(SeriesId id,
   for (uint32_t i = 0; good && i < count; ++i) {
     LabelPair& pair = labels[old + i];
     good = ReadNumber(p, end, pair.name) && ReadNumber(p, end, pair.value);
+    if (version_ == kIndexV1) [[unlikely]] {
+      good = good && ToOrdinal(pair.name) && ToOrdinal(pair.value);
+    }
     good =
         good && pair.name < symbol_at_.size() && pair.value < symbol_at_.size();
     pair.name += shift_;

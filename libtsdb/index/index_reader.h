@@ -100,6 +100,10 @@ class IndexReader final : public PostingsIndex {
                                            std::string_view what) const;
   // The body of a series entry; false if it does not lie within the section.
   bool EntryAt(SeriesId id, std::string_view& body, uint32_t& crc) const;
+  // A label's number from what its series entry says: in version 1 that is
+  // where the text lies in the file.
+  bool ToOrdinal(uint32_t& symbol) const;
+  absl::Status BuildUnsortedPostings(std::string_view body) const;
   uint64_t OffsetOf(SeriesId id) const {
     return version_ == kIndexV1 ? id : id * kSeriesAlign;
   }

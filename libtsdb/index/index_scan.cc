@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "libtsdb/index/format.h"
 #include "narthex/base/coding.h"
 #include "narthex/base/crc32c.h"
@@ -23,14 +24,27 @@ class Scanner {
     Header();
     const bool toc = Toc();
     PostingsTable(toc);
+    ReadLists();
     Symbols();
     Series(toc);
-    if (toc) Postings();
+    if (toc) {
+      CheckLists();
+      if (lists_whole_) LabelsFromLists();
+    }
+    Order();
     return std::move(out_);
   }
 
  private:
   using Pair = std::pair<std::string_view, std::string_view>;
+  struct List {
+    Pair pair;
+    uint64_t offset = 0;
+    std::string_view ids = {};  // 4 bytes each
+
+    uint32_t size() const { return static_cast<uint32_t>(ids.size() / 4); }
+    SeriesId id(uint32_t i) const { return LoadBE32(ids.data() + i * 4); }
+  };
 
   void Damage(uint64_t offset, std::string what) {
     out_.damages.push_back({offset, std::move(what)});
@@ -39,8 +53,10 @@ class Scanner {
   void Header() {
     ByteReader in(bytes_);
     if (in.BE32() != kIndexMagic) Damage(0, "bad index magic");
-    const uint8_t version = in.U8();
-    if (version != kIndexV2) Damage(4, "index version is not 2");
+    out_.version = in.U8();
+    if (out_.version != kIndexV2 && out_.version != kIndexV1) {
+      Damage(4, "index version is neither 1 nor 2");
+    }
   }
 
   bool Toc() {
@@ -108,7 +124,7 @@ class Scanner {
       const std::string_view name = in.UvarintBytes();
       const std::string_view value = in.UvarintBytes();
       const uint64_t list = in.Uvarint();
-      if (in.ok()) lists_.emplace_back(Pair(name, value), list);
+      if (in.ok()) lists_.push_back({Pair(name, value), list});
     }
     if (!in.ok() || !in.empty()) {
       Damage(toc_.postings_table + 4 + in.bad_offset(),
@@ -118,8 +134,27 @@ class Scanner {
     table_whole_ = true;
   }
 
+  void ReadLists() {
+    lists_whole_ = table_whole_ && !lists_.empty();
+    for (List& list : lists_) {
+      bool whole;
+      const std::string_view body =
+          Section(list.offset, "postings list", whole);
+      if (whole && (body.size() < 4 ||
+                    body.size() != 4 + uint64_t{LoadBE32(body.data())} * 4)) {
+        Damage(list.offset, "postings list: its count does not fit it");
+        whole = false;
+      }
+      if (whole) list.ids = body.substr(4);
+      lists_whole_ = lists_whole_ && whole;
+    }
+    if (out_.version != kIndexV1) return;  // there they may be in any order
+    std::sort(lists_.begin(), lists_.end(),
+              [](const List& a, const List& b) { return a.pair < b.pair; });
+  }
+
   // The CRC decides; where it does not fit, the texts may still be had from
-  // the postings table, if it names every one of them.
+  // the postings table.
   void Symbols() {
     bool whole;
     const std::string_view body = Section(kIndexHeaderSize, "symbols", whole);
@@ -131,12 +166,14 @@ class Scanner {
       const std::string_view text = in.UvarintBytes();
       if (!in.ok()) {
         Damage(at, "symbols: damaged entry");
-        return;
+        whole = false;
+        break;
       }
       if (i > 0 && out_.symbols.back() >= text) {
         Damage(at, "symbols are not ascending");
         whole = false;
       }
+      symbol_at_.push_back(static_cast<uint32_t>(at));
       out_.symbols.push_back(text);
     }
     if (whole) {
@@ -144,15 +181,30 @@ class Scanner {
       out_.symbols_whole = true;
       return;
     }
+    symbol_at_.clear();
+    out_.symbols.clear();
     if (!table_whole_) return;
-    std::set<std::string_view> texts = {std::string_view()};
-    for (const auto& [pair, list] : lists_) {
-      texts.insert(pair.first);
-      texts.insert(pair.second);
+    std::vector<std::string_view>& texts = out_.symbols;
+    texts.push_back({});
+    for (const List& list : lists_) {
+      texts.push_back(list.pair.first);
+      texts.push_back(list.pair.second);
     }
-    if (texts.size() != n) return;
-    out_.symbols.assign(texts.begin(), texts.end());
-    out_.symbols_whole = true;
+    std::sort(texts.begin(), texts.end());
+    texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+    // The table may have had texts that no series uses: their numbers can be
+    // trusted only if there were none.
+    numbers_hold_ = texts.size() == n && out_.version != kIndexV1;
+    out_.symbols_whole = numbers_hold_ || lists_whole_;
+  }
+
+  bool ToNumber(uint32_t& symbol) const {
+    if (out_.version != kIndexV1) return symbol < out_.symbols.size();
+    const auto it =
+        std::lower_bound(symbol_at_.begin(), symbol_at_.end(), symbol);
+    if (it == symbol_at_.end() || *it != symbol) return false;
+    symbol = static_cast<uint32_t>(it - symbol_at_.begin());
+    return true;
   }
 
   // Entries follow each other at multiples of 16, whatever became of one.
@@ -164,7 +216,9 @@ class Scanner {
             : bytes_.size();
     bool gap = false;
     while (true) {
-      at = (at + kSeriesAlign - 1) / kSeriesAlign * kSeriesAlign;
+      if (out_.version != kIndexV1) {
+        at = (at + kSeriesAlign - 1) / kSeriesAlign * kSeriesAlign;
+      }
       if (at >= end) break;
       ByteReader in(bytes_.substr(at));
       const uint32_t length = in.Uvarint32();
@@ -193,8 +247,9 @@ class Scanner {
     };
     const uint64_t labels = in.Uvarint();
     for (uint64_t i = 0; i < labels && in.ok(); ++i) {
-      const uint32_t name = in.Uvarint32(), value = in.Uvarint32();
-      if (name >= out_.symbols.size() || value >= out_.symbols.size()) {
+      uint32_t name = in.Uvarint32(), value = in.Uvarint32();
+      if (!numbers_hold_) continue;  // the lists will tell
+      if (!ToNumber(name) || !ToNumber(value)) {
         if (out_.symbols_whole) bad("a label is no symbol");
         return;
       }
@@ -226,70 +281,115 @@ class Scanner {
       series.chunks.push_back(chunk);
     }
     if (!in.ok() || !in.empty()) return bad("its fields do not fit it");
-    if (!out_.series.empty() &&
-        !LabelsBefore(out_.series.back().labels, series.labels)) {
-      bad("labels are not greater than those before");
-    }
     out_.series.push_back(std::move(series));
   }
 
-  // Symbols are ascending, so their numbers compare as their texts do.
-  static bool LabelsBefore(const std::vector<LabelPair>& a,
-                           const std::vector<LabelPair>& b) {
-    return std::lexicographical_compare(
-        a.begin(), a.end(), b.begin(), b.end(), [](LabelPair x, LabelPair y) {
-          return std::pair(x.name, x.value) < std::pair(y.name, y.value);
-        });
-  }
-
   // Every list has exactly the series that have its label.
-  void Postings() {
+  void CheckLists() {
+    if (!out_.damages.empty()) return;  // they are named already
     std::map<Pair, std::vector<uint32_t>> want;
     for (const ScannedSeries& series : out_.series) {
-      const auto id = static_cast<uint32_t>(series.offset / kSeriesAlign);
+      const SeriesId id = out_.IdOf(series);
       want[Pair()].push_back(id);
       for (const LabelPair label : series.labels) {
         want[Pair(out_.symbols[label.name], out_.symbols[label.value])]
             .push_back(id);
       }
     }
-    const bool comparable = out_.damages.empty();
-    for (const auto& [pair, offset] : lists_) {
-      bool whole;
-      const std::string_view body = Section(offset, "postings list", whole);
-      if (!whole) continue;
-      const uint32_t n = body.size() < 4 ? 0 : LoadBE32(body.data());
-      if (body.size() != 4 + uint64_t{n} * 4) {
-        Damage(offset, "postings list: its count does not fit it");
-        continue;
-      }
-      if (!comparable) continue;  // the damage is named already
-      const auto it = want.find(pair);
-      bool same = it != want.end() && it->second.size() == n;
-      for (uint32_t i = 0; same && i < n; ++i) {
-        same = LoadBE32(body.data() + 4 + i * 4) == it->second[i];
+    for (const List& list : lists_) {
+      const auto it = want.find(list.pair);
+      bool same = it != want.end() && it->second.size() == list.size();
+      for (uint32_t i = 0; same && i < list.size(); ++i) {
+        same = list.id(i) == it->second[i];
       }
       if (!same) {
-        Damage(offset, StrCat("postings list of ", pair.first, "=", pair.second,
-                              " has not the series that have the label"));
+        Damage(list.offset, StrCat("postings list of ", list.pair.first, "=",
+                                   list.pair.second,
+                                   " has not the series that have the label"));
       }
     }
-    if (comparable && table_whole_ && lists_.size() != want.size()) {
+    if (lists_.size() != want.size()) {
       Damage(toc_.postings_table, StrCat("postings table has ", lists_.size(),
                                          " lists, not ", want.size()));
+    }
+  }
+
+  // All lists together say every label of every series: of those whose entry
+  // is damaged, and of all if the symbols are.
+  void LabelsFromLists() {
+    absl::flat_hash_set<SeriesId> known;
+    if (numbers_hold_) {
+      for (const ScannedSeries& one : out_.series) known.insert(out_.IdOf(one));
+    }
+    absl::flat_hash_map<SeriesId, std::vector<LabelPair>> labels;
+    const auto number = [this](std::string_view text) {
+      const auto& all = out_.symbols;
+      return static_cast<uint32_t>(
+          std::lower_bound(all.begin(), all.end(), text) - all.begin());
+    };
+    for (const List& list : lists_) {
+      if (list.pair == Pair()) continue;
+      const LabelPair pair = {number(list.pair.first),
+                              number(list.pair.second)};
+      for (uint32_t i = 0; i < list.size(); ++i) {
+        if (known.contains(list.id(i))) continue;
+        labels[list.id(i)].push_back(pair);
+      }
+    }
+    if (labels.empty()) return;
+    for (ScannedSeries& one : out_.series) {
+      const auto it = labels.find(out_.IdOf(one));
+      if (it == labels.end()) continue;
+      one.labels = std::move(it->second);
+      labels.erase(it);
+    }
+    for (auto& [id, pairs] : labels) {
+      ScannedSeries one;
+      one.offset = out_.version == kIndexV1 ? id : uint64_t{id} * kSeriesAlign;
+      one.labels = std::move(pairs);
+      one.chunks_lost = true;
+      if (one.offset < toc_.series || one.offset >= toc_.label_indices) {
+        continue;
+      }
+      out_.series.push_back(std::move(one));
+    }
+  }
+
+  // What is left ascends, by offset as by labels.
+  void Order() {
+    std::vector<ScannedSeries>& all = out_.series;
+    std::erase_if(all, [](const auto& one) { return one.labels.empty(); });
+    std::sort(all.begin(), all.end(),
+              [](const auto& a, const auto& b) { return a.offset < b.offset; });
+    for (size_t i = 1; i < all.size(); ++i) {
+      if (ScannedIndex::Before(all[i - 1], all[i])) continue;
+      Damage(all[i].offset,
+             "series entry: labels are not greater than those before");
     }
   }
 
   const std::string_view bytes_;
   IndexToc toc_;
   bool table_whole_ = false;
+  bool lists_whole_ = false;  // all of them
+  bool numbers_hold_ = true;  // the series' numbers mean out_.symbols
   uint64_t symbols_end_ = 0;
-  std::vector<std::pair<Pair, uint64_t>> lists_;
+  std::vector<uint32_t> symbol_at_;  // their offsets in the file
+  std::vector<List> lists_;          // by name and value
   ScannedIndex out_;
 };
 
 }  // namespace
 
 ScannedIndex ScanIndex(std::string_view bytes) { return Scanner(bytes).Run(); }
+
+// Symbols are ascending, so their numbers compare as their texts do.
+bool ScannedIndex::Before(const ScannedSeries& a, const ScannedSeries& b) {
+  return std::lexicographical_compare(
+      a.labels.begin(), a.labels.end(), b.labels.begin(), b.labels.end(),
+      [](LabelPair x, LabelPair y) {
+        return std::pair(x.name, x.value) < std::pair(y.name, y.value);
+      });
+}
 
 }  // namespace narthex::tsdb

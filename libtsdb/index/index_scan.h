@@ -11,7 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "libtsdb/index/format.h"
 #include "libtsdb/index/index_reader.h"
+#include "libtsdb/index/postings.h"
 #include "narthex/model/symbols.h"
 
 namespace narthex::tsdb {
@@ -20,6 +22,9 @@ struct ScannedSeries {
   uint64_t offset = 0;                 // of the entry
   std::vector<LabelPair> labels = {};  // numbers of symbols
   std::vector<ChunkMeta> chunks = {};
+  // The entry is damaged: its labels are those of the postings lists that have
+  // it, its chunks are not known.
+  bool chunks_lost = false;
 };
 
 struct ScannedIndex {
@@ -28,10 +33,19 @@ struct ScannedIndex {
     std::string what = {};
   };
   std::vector<std::string_view> symbols = {};  // in the bytes
-  std::vector<ScannedSeries> series = {};      // ascending by labels
+  std::vector<ScannedSeries> series = {};      // ascending by offset
   std::vector<Damage> damages = {};
   // false: the text of labels can't be trusted, or not be had.
   bool symbols_whole = false;
+  uint8_t version = 0;
+
+  // What postings and tombstones call it.
+  SeriesId IdOf(const ScannedSeries& one) const {
+    return static_cast<SeriesId>(
+        version == kIndexV1 ? one.offset : one.offset / kSeriesAlign);
+  }
+  // Are the labels of `a` less than those of `b`?
+  static bool Before(const ScannedSeries& a, const ScannedSeries& b);
 };
 
 ScannedIndex ScanIndex(std::string_view bytes);

@@ -62,6 +62,7 @@ struct StorageConfig {
   // Absent: as the features say.
   std::optional<tsdb::FloatChunks> float_chunks = {};
   double stale_series_compaction_threshold = 0;  // 0: never
+  std::optional<double> retention_percent = {};  // of the disk; 0..100
 };
 
 struct Config {

@@ -140,4 +140,20 @@ TEST_CASE("retention lets go of the oldest blocks") {
   }
 }
 
+TEST_CASE("late blocks ahead of the others are left until those come") {
+  const auto late = [](int64_t min, int64_t max) {
+    BlockMeta meta = Block(min, max);
+    meta.hints = {std::string(kHintOutOfOrder)};
+    return meta;
+  };
+  // Merged, 0..60 would end behind what is in blocks: the log from 40 on would
+  // not be replayed.
+  REQUIRE(
+      Plan({Block(0, 20), Block(20, 40), late(40, 60), late(60, 80)}).empty());
+  REQUIRE(Plan({Block(0, 20), Block(20, 40), late(40, 60), Block(40, 60),
+                Block(60, 80)}) == Indices{2, 3});
+  // Among themselves they may be: what comes of it is late all the same.
+  REQUIRE(Plan({Block(0, 20), late(40, 60), late(50, 60)}) == Indices{1, 2});
+}
+
 }  // namespace narthex::tsdb

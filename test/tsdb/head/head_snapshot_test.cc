@@ -179,4 +179,26 @@ TEST_CASE("a damaged snapshot is set aside and nothing is lost",
   REQUIRE(lab.log().Has({"damaged chunk snapshot"}));
 }
 
+TEST_CASE("tombstones in a snapshot have Prometheus's bytes") {
+  // Of one series, as 3.5 wrote it.
+  const std::string record =
+      "\x02\x0e\x01\x0e\x80\xf8\xf9\xf1\xbf\x68\x80\xdf\xab\xf2\xbf\x68";
+  const TimeRange range{1795281600000, 1795282008000};
+  Tombstones tombstones;
+  tombstones.Add(14, range);
+  std::string out;
+  EncodeSnapshotTombstones(tombstones, out);
+  REQUIRE(out == record);
+  Tombstones back;
+  REQUIRE(DecodeSnapshotTombstones(record, back).ok());
+  REQUIRE(back.total() == 1);
+  REQUIRE(*back.Find(14) == Intervals{range});
+  // Of a damaged one nothing is deleted.
+  std::string cut = record.substr(0, record.size() - 1);
+  cut[1] = '\x0d';
+  Tombstones none;
+  REQUIRE_FALSE(DecodeSnapshotTombstones(cut, none).ok());
+  REQUIRE(none.empty());
+}
+
 }  // namespace narthex::tsdb

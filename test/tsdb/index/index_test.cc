@@ -1,10 +1,12 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "libtsdb/index/index_reader.h"
+#include "libtsdb/index/index_scan.h"
 #include "libtsdb/index/index_writer.h"
 #include "narthex/base/crc32c.h"
 #include "narthex/base/env.h"
@@ -280,6 +282,164 @@ TEST_CASE_METHOD(IndexLab, "every flipped bit and every cut is noticed") {
       }
     }
   }
+}
+
+// The same index as version 1 has it: entries without padding, known by their
+// offsets; symbols known by theirs; an offset table in any order.
+std::string AsVersion1(std::string_view v2) {
+  const size_t toc_at = v2.size() - kIndexTocSize;
+  const auto section = [&](uint64_t at) {
+    return v2.substr(at + 4, LoadBE32(v2.data() + at));
+  };
+  IndexToc toc;
+  ByteReader t(v2.substr(toc_at));
+  for (uint64_t* at :
+       {&toc.symbols, &toc.series, &toc.label_indices, &toc.label_indices_table,
+        &toc.postings, &toc.postings_table}) {
+    *at = t.BE64();
+  }
+  std::string out(v2.substr(0, toc.series));
+  out[4] = 1;
+  std::vector<uint32_t> symbol_at;
+  ByteReader symbols(section(toc.symbols));
+  const uint32_t n = symbols.BE32();
+  for (uint32_t i = 0; i < n; ++i) {
+    symbol_at.push_back(
+        static_cast<uint32_t>(toc.symbols + 4 + symbols.offset()));
+    symbols.UvarintBytes();
+  }
+  const auto put_section = [&out](std::string_view body) {
+    ByteWriter w(out);
+    w.BE32(static_cast<uint32_t>(body.size()));
+    w.Bytes(body);
+    w.BE32(Crc32c(body));
+  };
+  std::map<uint32_t, uint32_t> ids;
+  for (uint64_t at = toc.series; at < toc.label_indices;) {
+    at = (at + kSeriesAlign - 1) / kSeriesAlign * kSeriesAlign;
+    if (at >= toc.label_indices) break;
+    ByteReader in(v2.substr(at));
+    ByteReader body(in.UvarintBytes());
+    in.BE32();
+    std::string moved;
+    ByteWriter w(moved);
+    const uint64_t labels = body.Uvarint();
+    w.Uvarint(labels);
+    for (uint64_t i = 0; i < 2 * labels; ++i) {
+      w.Uvarint(symbol_at[body.Uvarint32()]);
+    }
+    while (!body.empty()) w.U8(body.U8());
+    ids[static_cast<uint32_t>(at / kSeriesAlign)] =
+        static_cast<uint32_t>(out.size());
+    ByteWriter entry(out);
+    entry.UvarintBytes(moved);
+    entry.BE32(Crc32c(moved));
+    at += in.offset();
+  }
+  const uint64_t series_end = out.size();
+  out.append((4 - out.size() % 4) % 4, '\0');
+  std::vector<std::string> rows;
+  ByteReader table(section(toc.postings_table));
+  const uint32_t lists = table.BE32();
+  for (uint32_t i = 0; i < lists; ++i) {
+    table.Uvarint();
+    const std::string_view name = table.UvarintBytes();
+    const std::string_view value = table.UvarintBytes();
+    ByteReader list(section(table.Uvarint()));
+    std::string body;
+    ByteWriter w(body);
+    const uint32_t count = list.BE32();
+    w.BE32(count);
+    for (uint32_t k = 0; k < count; ++k) w.BE32(ids[list.BE32()]);
+    std::string row;
+    ByteWriter r(row);
+    r.Uvarint(2);
+    r.UvarintBytes(name);
+    r.UvarintBytes(value);
+    r.Uvarint(out.size());
+    rows.insert(rows.begin(), row);  // the wrong way round
+    put_section(body);
+  }
+  std::string body;
+  ByteWriter(body).BE32(lists);
+  for (const std::string& row : rows) body += row;
+  const uint64_t table_at = out.size();
+  put_section(body);
+  std::string tail;
+  ByteWriter w(tail);
+  for (const uint64_t at :
+       {toc.symbols, toc.series, series_end, table_at, series_end, table_at}) {
+    w.BE64(at);
+  }
+  w.BE32(Crc32c(tail));
+  return out + tail;
+}
+
+TEST_CASE_METHOD(IndexLab, "an index of version 1 is read like its successor") {
+  WriteSmall();
+  const std::string v2 = Bytes();
+  const auto show = [this](const IndexReader& reader) {
+    REQUIRE(reader.LoadSymbols().ok());
+    std::string out;
+    const auto all = reader.All();
+    REQUIRE(all.ok());
+    for (size_t i = 0; i < all->size(); ++i) {
+      std::vector<LabelPair> labels;
+      uint64_t chunks_at = 0;
+      REQUIRE(reader.ReadLabels((*all)[i], labels, chunks_at).ok());
+      for (const LabelPair& label : labels) {
+        out += reader.SymbolText(label.name);
+        out += '=';
+        out += reader.SymbolText(label.value);
+        const auto list = reader.Find(reader.SymbolText(label.name),
+                                      reader.SymbolText(label.value));
+        REQUIRE(list.ok());
+        const auto ids = list->ToVector();
+        REQUIRE(std::count(ids.begin(), ids.end(), (*all)[i]) == 1);
+        out += ' ';
+      }
+      IndexReader::ChunkWalk walk = reader.Chunks((*all)[i], chunks_at);
+      for (ChunkMeta chunk; walk.Next(chunk);) {
+        out += std::to_string(chunk.min_t.ms) + "-" +
+               std::to_string(chunk.max_t.ms) + "@" +
+               std::to_string(chunk.ref) + " ";
+      }
+      REQUIRE(walk.ok());
+      out += '\n';
+    }
+    const auto names = reader.Names();
+    REQUIRE(names.ok());
+    for (const std::string_view name : *names) {
+      out += name;
+      const auto values = reader.Values(name);
+      REQUIRE(values.ok());
+      for (const std::string_view value : (*values)->texts) out += value;
+      out += '\n';
+    }
+    return out;
+  };
+  const std::string want = show(*Open());
+  const std::string v1 = AsVersion1(v2);
+  auto file = env->OpenWritable(path, Env::WriteMode::kTruncate);
+  REQUIRE(file.ok());
+  REQUIRE((*file)->Append(v1).ok());
+  REQUIRE((*file)->Close().ok());
+  const auto reader = Open();
+  REQUIRE(reader->version() == 1);
+  REQUIRE(show(*reader) == want);
+
+  // The distrustful reader agrees, and gets labels from the lists too.
+  const ScannedIndex scanned = ScanIndex(v1);
+  for (const auto& damage : scanned.damages) WARN(damage.what);
+  REQUIRE(scanned.damages.empty());
+  REQUIRE(scanned.series.size() == 2);
+  std::string broken = v1;
+  broken[scanned.series[1].offset + 3] ^= 1;
+  const ScannedIndex rest = ScanIndex(broken);
+  REQUIRE(rest.damages.size() == 1);
+  REQUIRE(rest.series.size() == 2);
+  REQUIRE(rest.series[1].chunks_lost);
+  REQUIRE(rest.series[1].labels == scanned.series[1].labels);
 }
 
 }  // namespace narthex::tsdb

@@ -63,9 +63,9 @@ struct BlockInfo {
   uint64_t bytes = 0;  // of all its files
 };
 
-// The blocks directly below `dir`, sorted by min_time.  Directories whose name
-// is no ULID are not blocks; one whose meta.json can't be read is left out and
-// named in `problems` (if given).
+// The blocks directly below `dir`, sorted by min_time; `dir` itself if it is a
+// block.  Directories whose name is no ULID are not blocks; one whose meta.json
+// can't be read is left out and named in `problems` (if given).
 absl::StatusOr<std::vector<BlockInfo>> ListBlocks(
     Env &env, const std::string &dir,
     std::vector<std::string> *problems = nullptr);

@@ -119,7 +119,7 @@ class Db final : public Appendable, public Queryable {
   absl::Status SetOutOfOrderTimeWindow(Duration window);
   void SetMaxExemplars(size_t n);
   // As in Options; what is beyond goes with the next compaction.
-  void SetRetention(Duration time, uint64_t bytes);
+  void SetRetention(Duration time, uint64_t bytes, double percent = 0);
 
   // Of the blocks, ascending by time.
   std::vector<BlockMeta> Blocks() const;
