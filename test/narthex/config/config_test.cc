@@ -383,12 +383,19 @@ storage:
   tsdb:
     stale_series_compaction_threshold: 0.25
     chunk_encoding: {floats: xor2}
+    retention: {percentage: 62.5}
 )");
+  CHECK(config.storage.retention_percent == 62.5);
+  CHECK_FALSE(config.storage.retention.has_value());
   CHECK(config.storage.stale_series_compaction_threshold == 0.25);
   CHECK(config.storage.float_chunks == tsdb::FloatChunks::kXor2);
   const Config again = Parse(FormatConfig(config));
   CHECK(again.storage.stale_series_compaction_threshold == 0.25);
   CHECK(again.storage.float_chunks == tsdb::FloatChunks::kXor2);
+  CHECK(again.storage.retention_percent == 62.5);
+  CHECK_THAT(ErrorOf("storage: {tsdb: {retention: {percentage: 101}}}"),
+             Catch::Contains("'storage.tsdb.retention.percentage' must be in "
+                             "the range [0, 100], got 101"));
   CHECK_FALSE(Parse("").storage.float_chunks.has_value());
   CHECK_THAT(ErrorOf("storage: {tsdb: {chunk_encoding: {floats: gorilla}}}"),
              Catch::Contains("must be 'xor' or 'xor2', or the field must be "
