@@ -235,10 +235,14 @@ class ScanRange final : public Operator {
 
   // Before sample i, in all: a histogram counts by its size.
   static std::vector<int64_t> HistogramSizes(const HistogramColumn& column) {
+    std::vector<int64_t> sizes;
+    sizes.reserve(column.layouts.size());
+    for (const auto& layout : column.layouts) {
+      sizes.push_back(SampleEquivalent(*layout));
+    }
     std::vector<int64_t> before(column.points.size() + 1, 0);
     for (size_t i = 0; i < column.points.size(); ++i) {
-      before[i + 1] = before[i] + SampleEquivalent(
-                                      *column.layouts[column.points[i].layout]);
+      before[i + 1] = before[i] + sizes[column.points[i].layout];
     }
     return before;
   }

@@ -52,6 +52,7 @@ class Rate {
         flags_(scratch.flags),
         counts_(scratch.more_indices),
         difference_(scratch.histogram, scratch.other),
+        numbers_(scratch.values),
         out_(out) {
     if (counter) FlagPoints(in, flags_, counts_);
     const int32_t schema = column_.layouts[0]->schema;
@@ -64,6 +65,7 @@ class Rate {
     begin_ = in_.hist_lo[k];
     end_ = in_.hist_hi[k];
     if (begin_ == end_ || in_.lo[k] < in_.hi[k]) return;
+    if (Plain(k)) return;
     notes_ = 0;
     overlap_ = false;
     const bool ok = Difference() && Extrapolate(in_.End(k));
@@ -86,6 +88,70 @@ class Rate {
     return At(i).hint == static_cast<uint8_t>(CounterResetHint::kReset) ||
            (in_.start_times &&
             StartTellsReset(Started(At(i - 1)), Started(At(i))));
+  }
+
+  // As nearly all windows of a counter are: one layout, nothing happens within,
+  // no bucket stays the same.  Then last minus first is done on the numbers
+  // where they lie.  False: the window is another, nothing was done.
+  bool Plain(size_t k) {
+    const size_t last = end_ - 1;
+    if (!counter_ || begin_ == last || !one_schema_ || in_.start_times ||
+        counts_[last] != counts_[begin_] || IsGauge(At(begin_))) {
+      return false;
+    }
+    HistogramView now = ViewOf(column_, last);
+    const HistogramView before = ViewOf(column_, begin_);
+    if (now.shared->get() != before.shared->get() || !InOnePiece(now)) {
+      return false;
+    }
+    const size_t n = now.size();
+    numbers_.resize(n);
+    bool empty = false;
+    for (size_t i = 0; i < n; ++i) {
+      numbers_[i] = now.buckets[i] - before.buckets[i];
+      empty |= numbers_[i] == 0;
+    }
+    if (empty) return false;  // and goes
+    now.zero_count -= before.zero_count;
+    now.count -= before.count;
+    now.sum -= before.sum;
+    const double factor =
+        extrapolation_.Factor(SampledIn(in_.End(k)), before.count, now.count);
+    for (double& number : numbers_) number *= factor;
+    now.zero_count *= factor;
+    now.count *= factor;
+    now.sum *= factor;
+    now.hint = CounterResetHint::kGauge;
+    now.buckets = numbers_.data();
+    out_.SetHistogram(k, now);
+    return true;
+  }
+
+  // Whether the layout is one that Compact leaves as it is, if no bucket is
+  // empty.
+  bool InOnePiece(const HistogramView& view) {
+    if (checked_ != view.shared->get()) {
+      checked_ = view.shared->get();
+      in_one_piece_ = InOnePieces(checked_->positive_spans) &&
+                      InOnePieces(checked_->negative_spans);
+    }
+    return in_one_piece_;
+  }
+  static bool InOnePieces(const std::vector<Span>& spans) {
+    for (size_t i = 0; i < spans.size(); ++i) {
+      if (spans[i].length == 0 || (i > 0 && spans[i].offset == 0)) return false;
+    }
+    return true;
+  }
+
+  Sampled SampledIn(int64_t end) const {
+    Sampled sampled;
+    sampled.begin = SaturatingSub(end, in_.range);
+    sampled.end = end;
+    sampled.first_t = At(begin_).t.ms;
+    sampled.last_t = At(end_ - 1).t.ms;
+    sampled.intervals = end_ - 1 - begin_;
+    return sampled;
   }
 
   // Last minus first, resets made good.  False: there is no such thing.
@@ -144,15 +210,9 @@ class Rate {
   bool Extrapolate(int64_t end) {
     const size_t last = end_ - 1;
     const Point& first = At(begin_);
-    const int64_t begin = SaturatingSub(end, in_.range);
-    Sampled sampled;
-    sampled.begin = begin;
-    sampled.end = end;
-    sampled.first_t = first.t.ms;
-    sampled.last_t = At(last).t.ms;
-    sampled.intervals = last - begin_;
+    Sampled sampled = SampledIn(end);
     if (counter_ && in_.start_times && first.st.ms != 0 &&
-        first.st.ms > begin && first.st < first.t) {
+        first.st.ms > sampled.begin && first.st < first.t) {
       // Counted from zero within the window.
       if (begin_ == last) {
         difference_.Start(ViewOf(column_, begin_));
@@ -186,6 +246,9 @@ class Rate {
   std::vector<uint8_t>& flags_;    // of every point
   std::vector<uint32_t>& counts_;  // of points with flags
   HistogramDifference difference_;
+  std::vector<double>& numbers_;  // the buckets of a plain window
+  const HistogramLayout* checked_ = nullptr;
+  bool in_one_piece_ = false;  // that one
   WindowOutput& out_;
   // Of the window at hand.
   size_t begin_ = 0, end_ = 0;
