@@ -19,7 +19,15 @@ namespace narthex::promql {
 namespace {
 
 constexpr int64_t kInterval = 15'000;
-constexpr int kSeries = 10'000, kSteps = 1'000;
+constexpr int kSteps = 1'000;
+// Instrumented builds are slow, and what they add to memory is not the query's.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kSeries = 1'000;
+constexpr bool kResidentTells = false;
+#else
+constexpr int kSeries = 10'000;
+constexpr bool kResidentTells = true;
+#endif
 
 // Counters, one sample every 15 s for ever.
 class EndlessSet final : public SeriesSet {
@@ -150,6 +158,8 @@ TEST_CASE("a large query runs in the memory it needs and not in a byte less",
       // Forgets the peak so far, if it may.
       std::ofstream("/proc/self/clear_refs") << "5";
       const int64_t before = StatusBytes("VmRSS:");
+      const bool forgotten =
+          before != 0 && StatusBytes("VmHWM:") - before < 8'000'000;
       const auto free = run(MemoryBudget::kUnlimited);
       const int64_t most = StatusBytes("VmHWM:");
       INFO(Message(free.status()));
@@ -157,13 +167,12 @@ TEST_CASE("a large query runs in the memory it needs and not in a byte less",
       peak = free->stats.peak_bytes;
       REQUIRE(static_cast<int64_t>(peak) < c.least_result + c.most_beside);
       REQUIRE(static_cast<int64_t>(peak) >= c.least_result);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
       // Labels as text and what malloc adds are the result's as well.
-      const int64_t labels = std::get<Matrix>(free->value).size() * 200;
-      if (most > before) {
+      const auto labels =
+          static_cast<int64_t>(std::get<Matrix>(free->value).size() * 200);
+      if (kResidentTells && forgotten) {
         CHECK(most - before < c.least_result + labels + c.most_beside);
       }
-#endif
     }
     // The least that is enough lies not far below the peak: what is reserved
     // ahead can be less.
