@@ -18,12 +18,14 @@ constexpr uint32_t kMostSamples = 0x3fff;
 
 }  // namespace
 
-ChunkMerge::ChunkMerge(TimeRange range, MemoryBudget& budget)
+ChunkMerge::ChunkMerge(TimeRange range, MemoryBudget& budget, bool xor2)
     : range_(range),
       whole_(ChunkBuilder::CutAfter(kMostSamples)),
       split_(ChunkBuilder::CutAfter(kMergedSamples)),
       floats_(budget),
-      other_(budget) {}
+      other_(budget) {
+  split_.PreferXor2(xor2);
+}
 
 void ChunkMerge::Begin() {
   used_ = 0;
@@ -56,7 +58,6 @@ absl::Status ChunkMerge::Add(const BlockSource& source,
 void ChunkMerge::ClearSamples() {
   floats_.Clear();
   histograms_.clear();
-  xor2_ = false;
 }
 
 absl::Status ChunkMerge::Gather(const Piece& piece, TimeRange range) {
@@ -65,7 +66,6 @@ absl::Status ChunkMerge::Gather(const Piece& piece, TimeRange range) {
   if (!IsHistogramEncoding(chunk.encoding)) {
     other_.Clear();
     if (chunk.encoding == ChunkEncoding::kXor2) {
-      xor2_ = true;
       NARTHEX_RETURN_IF_ERROR(other_.ReserveStartTimes());
     }
     status = DecodeChunk(chunk.encoding, chunk.bytes, range, other_);
@@ -118,7 +118,6 @@ void ChunkMerge::CutDeleted(const Intervals& deleted) {
 }
 
 void ChunkMerge::Encode(ChunkBuilder& builder, BuiltChunks& to) {
-  builder.PreferXor2(xor2_);
   const std::span<const Timestamp> starts = floats_.st();
   size_t i = 0, j = 0;
   while (i < floats_.size() || j < histograms_.size()) {
@@ -141,6 +140,7 @@ absl::Status ChunkMerge::Edit(const Piece& piece, const Intervals* deleted) {
   NARTHEX_RETURN_IF_ERROR(Gather(piece, range_));
   if (deleted != nullptr) CutDeleted(*deleted);
   const size_t old = made_.chunks.size();
+  whole_.PreferXor2(piece.chunk.encoding == ChunkEncoding::kXor2);
   Encode(whole_, made_);
   for (size_t i = old; i < made_.chunks.size(); ++i) {
     in_.push_back({made_.chunks[i], piece.source});

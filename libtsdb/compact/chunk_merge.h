@@ -23,7 +23,9 @@ namespace narthex::tsdb {
 
 class ChunkMerge {
  public:
-  ChunkMerge(TimeRange range, MemoryBudget& budget);
+  // `xor2`: what floats without starts become where chunks are merged; one that
+  // only loses samples stays what it was.
+  ChunkMerge(TimeRange range, MemoryBudget& budget, bool xor2);
 
   void Begin();
   // Adds what `source` has of the series.
@@ -58,7 +60,6 @@ class ChunkMerge {
   SampleColumns floats_;
   SampleColumns other_;
   std::vector<HistogramAt> histograms_;
-  bool xor2_ = false;            // one of the chunks was
   std::deque<ChunkList> lists_;  // one per source; the first used_ are in use
   size_t used_ = 0;
   BuiltChunks made_;

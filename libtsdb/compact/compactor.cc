@@ -47,7 +47,7 @@ absl::StatusOr<std::optional<BlockMeta>> Write(
     if (!options.progress) return;
     options.progress(merge->series_bound(), merge->series_bound());
   };
-  ChunkMerge chunks(range, budget);
+  ChunkMerge chunks(range, budget, options.xor2);
   for (uint64_t done = 0;; ++done) {
     NARTHEX_RETURN_IF_ERROR(cancel.Check());
     if (done % kTellEvery == 0 && options.progress) {

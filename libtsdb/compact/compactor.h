@@ -38,6 +38,9 @@ struct CompactOptions {
   std::function<void(uint64_t series_done, uint64_t series_total)> progress =
       nullptr;
   uint64_t segment_size = 512 << 20;
+  // Floats that have to be encoded anew become XOR2 chunks (those with start
+  // times always do).
+  bool xor2 = false;
 };
 
 // Writes what `source` has in [min_time, max_time) as a block of level 1 below

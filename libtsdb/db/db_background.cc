@@ -25,6 +25,7 @@ CompactOptions Db::Impl::MakeCompactOptions() {
   compact.clock = options.clock;
   compact.logger = options.logger;
   compact.cancel = &stop;
+  compact.xor2 = head->xor2();
   if (options.progress) {
     compact.progress = [this](uint64_t done, uint64_t total) {
       options.progress(Activity::kCompaction, done, total);

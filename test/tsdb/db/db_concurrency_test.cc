@@ -74,6 +74,7 @@ Look LookAt(Db& db, int appender) {
 TEST_CASE("a reader sees whole commits while others write and compact",
           "[tsdb][db]") {
   Options options;
+  options.float_chunks = GENERATE(FloatChunks::kXor, FloatChunks::kXor2);
   options.min_block_duration = Seconds(20);
   options.retention = Duration(0);
   auto opened = Db::Open("", options);
