@@ -378,7 +378,7 @@ std::string AsVersion1(std::string_view v2) {
 TEST_CASE_METHOD(IndexLab, "an index of version 1 is read like its successor") {
   WriteSmall();
   const std::string v2 = Bytes();
-  const auto show = [this](const IndexReader& reader) {
+  const auto show = [](const IndexReader& reader) {
     REQUIRE(reader.LoadSymbols().ok());
     std::string out;
     const auto all = reader.All();
