@@ -272,7 +272,12 @@ absl::StatusOr<Value> CollectSamples(QueryScope& scope) {
                    ToFloatHistogram(*view.histograms, h))});
         }
       }
-      const size_t size = series.floats.size() + series.histograms.size();
+      size_t size = series.floats.size();
+      for (size_t h = 0; h < series.histograms.size(); ++h) {
+        const auto& column = *view.histograms;
+        size += static_cast<size_t>(
+            SampleEquivalent(*column.layouts[column.points[h].layout]));
+      }
       if (size == 0) continue;
       NARTHEX_RETURN_IF_ERROR(scope.Hold(static_cast<int64_t>(size)));
       // A subquery's own selectors have counted theirs.

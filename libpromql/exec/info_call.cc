@@ -182,7 +182,7 @@ class Info final : public Operator {
     const auto v = columns_.v();
     const auto& points = columns_.histograms().points;
     size_t next = 0, next_h = 0;
-    bool any = false;
+    int64_t seen = 0;
     for (size_t k = 0; k < steps; ++k) {
       const int64_t at = ends_.At(k);
       while (next < t.size() && t[next].ms <= at) ++next;
@@ -199,9 +199,11 @@ class Info final : public Operator {
       }
       if (IsStale(v[next - 1])) continue;
       times[k] = float_t;
-      any = true;
+      ++seen;
+      if (scope().counts_steps()) scope().CountAtStep(node_, k, 1);
     }
-    if (!any) return absl::OkStatus();
+    scope().CountQueryable(node_, seen);
+    if (seen == 0) return absl::OkStatus();
     infos_.push_back(scope().Keep(labels));
     times_.push_back(std::move(times));
     return absl::OkStatus();

@@ -189,6 +189,12 @@ def reason(query, instant, theirs, ours, what):
         if reconciles and set(a[what]) <= set(b[what]):
             return RECONCILED
         return annotations(query, instant, a, b, what)
+    if what == "samples":
+        # 3.14 counts a histogram whose buckets it doesn't read as an empty one;
+        # in 3.5 its spans and bounds count.
+        if re.search(r"\bhistogram_(count|sum|avg)\(", query):
+            return "3.14 reads less for histogram_count() and its like"
+        return None
     if what in ("status", "error"):
         return errors(query, instant, theirs, ours)
     if reconciles and (has_all_of(theirs, ours) or
