@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "benchmarks/bench.h"
 #include "benchmarks/fleet.h"
+#include "narthex/base/executor.h"
 #include "narthex/base/status.h"
 #include "narthex/model/appender.h"
 #include "narthex/model/sample.h"
@@ -234,11 +236,15 @@ absl::Status RunReplay(const BenchFlags& flags) {
   const double wal = DirBytes(flags.dir + "/wal");
   tsdb::Options options;
   options.retention = Duration(0);
+  std::optional<ThreadPool> pool;  // without one, replay is the caller's alone
+  if (flags.par > 1) options.executor = &pool.emplace(flags.par);
   const double wall0 = WallSeconds(), cpu0 = ProcessCpuSeconds();
   NARTHEX_ASSIGN_OR_RETURN(auto db, tsdb::Db::Open(flags.dir, options));
   const double wall = WallSeconds() - wall0;
   const double cpu = ProcessCpuSeconds() - cpu0;
-  const std::string name = StrCat("series=", db->stats(0).series);
+  const std::string name =
+      StrCat("series=", db->stats(0).series,
+             flags.par > 1 ? StrCat(",par=", flags.par) : "");
   const MemoryUse use = ReadMemoryUse();
   Emit("W6", name, "seconds", wall, "s");
   Emit("W6", name, "cpu_seconds", cpu, "s");

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/head/done_until.h"
 #include "libtsdb/head/head.h"
 #include "libtsdb/wal/checkpoint.h"
+#include "libtsdb/wal/log_ahead.h"
 #include "libtsdb/wal/record.h"
 #include "narthex/base/status.h"
 
@@ -53,21 +55,24 @@ class Head::Replayer {
 
   absl::Status Read(Env& env, std::vector<wal::SegmentFile> segments,
                     bool checkpoint) {
-    wal::WalReader reader(env, std::move(segments));
-    while (reader.Next()) {
-      segment_ = checkpoint ? nullptr : &SegmentTimes(reader.segment());
-      const absl::Status status = Apply(reader.record());
+    wal::LogAhead log(env, std::move(segments), head_.options_.executor);
+    while (const wal::LogAhead::Item* item = log.Next()) {
+      segment_ = checkpoint ? nullptr : &SegmentTimes(item->segment);
+      if (item->has_samples) AddSamples(item->samples);  // the intact ones
+      const absl::Status status =
+          item->has_samples ? item->decoded : Apply(item->record);
       if (status.code() == absl::StatusCode::kDataLoss) {
-        reader.Reject(status);
+        log.Reject(status);
       } else if (!status.ok()) {
-        return Annotate(status, reader.path());
+        return Annotate(status, log.path());
       }
-      Tell(done_ + reader.bytes_read());
+      Tell(read_ + item->done);
     }
-    done_ += reader.bytes_read();
-    report_.damages.insert(report_.damages.end(), reader.damages().begin(),
-                           reader.damages().end());
-    return reader.status();
+    read_ += log.bytes_read();
+    for (wal::Damage& damage : log.TakeDamages()) {
+      report_.damages.push_back(std::move(damage));
+    }
+    return log.status();
   }
 
   // Of what the head was when it was closed.  kDataLoss: what was read of it
@@ -141,6 +146,12 @@ class Head::Replayer {
         .try_emplace(segment, TimeRange{kMaxTime, kMinTime})
         .first->second;
   }
+  // The segment in hand has samples of these times.
+  void Cover(TimeRange range) {
+    if (segment_ == nullptr) return;
+    segment_->min = std::min(segment_->min, range.min);
+    segment_->max = std::max(segment_->max, range.max);
+  }
 
   absl::Status Apply(std::string_view record) {
     switch (wal::TypeOf(record)) {
@@ -153,12 +164,6 @@ class Head::Replayer {
               if (failed.ok()) failed = AddSeries(ref, labels);
             }));
         return failed;
-      }
-      case wal::RecordType::kSamples:
-      case wal::RecordType::kSamplesV2: {
-        const absl::Status decoded = wal::DecodeSamples(record, rows_);
-        AddSamples();  // what was intact counts
-        return decoded;
       }
       case wal::RecordType::kHistograms:
       case wal::RecordType::kCustomHistograms:
@@ -288,6 +293,7 @@ class Head::Replayer {
     if (found.created) {
       ++report_.series;
       created_.push_back(id);
+      done_.Set(found.slot, kMinMillis);  // the line may be used again
     } else {
       aliases_.emplace(id, found.slot);  // forgotten and made again
     }
@@ -308,6 +314,7 @@ class Head::Replayer {
       head_.UpdateTimes(chunk.min_t, chunk.max_t);
     }
     head_.offered_.erase(offered);
+    done_.Set(found.slot, shard.MappedMax(shard.Line(LineOf(found.slot))));
     return absl::OkStatus();
   }
 
@@ -324,62 +331,58 @@ class Head::Replayer {
     head_.offered_late_.erase(offered);
   }
 
-  void AddSamples() {
-    const size_t n = rows_.size();
+  void AddSamples(const wal::SampleRows& rows) {
+    size_t n = rows.size();
+    if (n == 0) return;
+    if (!based_) IdOf(rows.refs[0]);
     slots_.resize(n);
-    for (const SeriesRef ref : rows_.refs) {
-      if (!based_) IdOf(ref);
-      break;
+    head_.by_id_.FindAll(rows.refs, head_.base_, slots_.data());
+    TimeRange range = {rows.times[0], rows.times[0]};
+    for (size_t i = 1; i < n; ++i) {
+      range.min = std::min(range.min, rows.times[i]);
+      range.max = std::max(range.max, rows.times[i]);
     }
-    head_.by_id_.FindAll(rows_.refs, head_.base_, slots_.data());
+    Cover(range);
+    const bool one_time = range.min == range.max;
+    // Most are in chunks already: they don't get so far as to a line.
+    picked_.clear();
+    for (size_t i = 0; i < n; ++i) {
+      const int64_t t = rows.times[i].ms;
+      if (t < min_valid_) continue;
+      if (slots_[i] == kNoSlot && !FindAlias(rows.refs[i], t, slots_[i])) {
+        continue;
+      }
+      if (t <= done_.Of(slots_[i])) continue;
+      picked_.push_back(static_cast<uint32_t>(i));
+    }
+    n = picked_.size();
+    const auto slot_of = [&](size_t k) { return slots_[picked_[k]]; };
     int64_t least = kMaxMillis, greatest = kMinMillis;
-    bool one_time = true;
-    for (size_t i = 1; i < n; ++i) one_time &= rows_.times[i] == rows_.times[0];
-    for (size_t i = 0; i < n;) {
-      const int64_t t = rows_.times[i].ms;
-      if (segment_ != nullptr) {
-        segment_->min = std::min(segment_->min, rows_.times[i]);
-        segment_->max = std::max(segment_->max, rows_.times[i]);
-      }
-      if (t < min_valid_) {
-        ++i;
-        continue;
-      }
-      if (slots_[i] == kNoSlot &&
-          !FindAlias(rows_.refs[i], rows_.times[i].ms, slots_[i])) {
-        ++i;
-        continue;
-      }
-      const uint32_t number = ShardOf(slots_[i]);
+    for (size_t k = 0; k < n;) {
+      const uint32_t number = ShardOf(slot_of(k));
       SeriesShard& shard = head_.shards_[number];
       absl::MutexLock lock(&shard.mu);
-      if (one_time) shard.BeginBatch(t);
-      // As many as follow in the same shard.
-      for (; i < n && slots_[i] != kNoSlot && ShardOf(slots_[i]) == number;
-           ++i) {
-        const auto is_ours = [&](size_t k) {
-          return k < n && slots_[k] != kNoSlot && ShardOf(slots_[k]) == number;
-        };
-        if (is_ours(i + 16)) {
-          __builtin_prefetch(&shard.Line(LineOf(slots_[i + 16])), 1);
+      if (one_time) shard.BeginBatch(range.min.ms);
+      const auto is_ours = [&](size_t at) {
+        return at < n && ShardOf(slot_of(at)) == number;
+      };
+      for (; is_ours(k); ++k) {
+        if (is_ours(k + 24)) {
+          __builtin_prefetch(&shard.Line(LineOf(slot_of(k + 24))), 1);
         }
-        if (is_ours(i + 8)) {
-          shard.PrefetchChunk(shard.Line(LineOf(slots_[i + 8])));
+        if (is_ours(k + 12)) {
+          shard.PrefetchChunk(shard.Line(LineOf(slot_of(k + 12))));
         }
-        const int64_t time = rows_.times[i].ms;
-        if (segment_ != nullptr) {
-          segment_->min = std::min(segment_->min, rows_.times[i]);
-          segment_->max = std::max(segment_->max, rows_.times[i]);
-        }
-        if (time < min_valid_) continue;
+        const size_t i = picked_[k];
+        const int64_t t = rows.times[i].ms;
         const int64_t start =
-            rows_.start_times.empty() ? 0 : rows_.start_times[i].ms;
-        if (shard.StoreStarted(LineOf(slots_[i]), time,
-                               std::bit_cast<uint64_t>(rows_.values[i]), start,
+            rows.start_times.empty() ? 0 : rows.start_times[i].ms;
+        if (shard.StoreStarted(LineOf(slots_[i]), t,
+                               std::bit_cast<uint64_t>(rows.values[i]), start,
                                rules_, counts_)) {
           ++report_.samples;
-          least = std::min(least, time);
-          greatest = std::max(greatest, time);
+          least = std::min(least, t);
+          greatest = std::max(greatest, t);
         }
       }
       shard.EndBatch();
@@ -391,10 +394,7 @@ class Head::Replayer {
   void AddHistograms(std::vector<Row>& rows) {
     for (Row& row : rows) {
       const int64_t t = row.t.ms;
-      if (segment_ != nullptr) {
-        segment_->min = std::min(segment_->min, row.t);
-        segment_->max = std::max(segment_->max, row.t);
-      }
+      Cover({row.t, row.t});
       if (t < min_valid_) continue;
       const SeriesId id = IdOf(row.ref);
       Slot slot = id == SeriesShard::kNoId ? kNoSlot : head_.by_id_.Find(id);
@@ -411,10 +411,7 @@ class Head::Replayer {
 
   void AddExemplars() {
     for (const wal::ExemplarRow& row : exemplars_) {
-      if (segment_ != nullptr) {
-        segment_->min = std::min(segment_->min, row.t);
-        segment_->max = std::max(segment_->max, row.t);
-      }
+      Cover({row.t, row.t});
       if (row.t.ms < min_valid_) continue;
       const SeriesId id = IdOf(row.ref);
       Slot slot = id == SeriesShard::kNoId ? kNoSlot : head_.by_id_.Find(id);
@@ -456,6 +453,7 @@ class Head::Replayer {
           absl::MutexLock lock(&shard.mu);
           shard.DropChunks(line);
         }
+        done_.Set(slot, kMinMillis);
         absl::flat_hash_set<SeriesId> removed;
         head_.RemoveEmpty(ShardOf(slot), {&line, 1}, removed);
         head_.series_.fetch_sub(removed.size(), std::memory_order_relaxed);
@@ -471,7 +469,7 @@ class Head::Replayer {
   ReplayReport& report_;
   const Progress& progress_;
   const uint64_t total_;
-  uint64_t done_ = 0;  // bytes of what was read before
+  uint64_t read_ = 0;  // bytes of what was read before
   uint64_t told_ = 0;
   const int64_t min_valid_;
   StoreRules rules_;
@@ -484,8 +482,9 @@ class Head::Replayer {
   absl::flat_hash_map<SeriesId, Slot> aliases_;
   absl::flat_hash_map<uint64_t, int64_t> alias_until_;
   Tombstones tombstones_;
-  wal::SampleRows rows_;
+  DoneUntil done_;
   std::vector<Slot> slots_;
+  std::vector<uint32_t> picked_;
   std::vector<wal::Tombstone> deleted_;
   std::vector<wal::ExemplarRow> exemplars_;
   std::vector<wal::IntHistogramRow> ints_;

@@ -197,26 +197,26 @@ absl::StatusOr<std::vector<std::string_view>> SelectLabelValues(
   std::vector<SeriesId> ids;
   bool everything = false;
   NARTHEX_RETURN_IF_ERROR(AskAll(index, matchers, cancel, everything, ids));
-  if (!everything && ids.empty()) return out;
+  if (everything) {
+    out.assign(values->texts.begin(), values->texts.end());
+    std::erase(out, std::string_view());
+    return out;
+  }
+  if (ids.empty()) return out;
   const IdSet wanted(ids);
-  if (everything) out.reserve(values->texts.size());
   for (size_t i = 0; i < values->texts.size(); ++i) {
     if (i % kAskEvery == 0) NARTHEX_RETURN_IF_ERROR(cancel.Check());
     const std::string_view text = values->texts[i];
     if (text.empty()) continue;
-    if (!everything) {
-      // What the matchers say of this very label is cheaper to ask than its
-      // list.
-      const bool refused = std::any_of(
-          matchers.begin(), matchers.end(), [&](const Matcher* matcher) {
-            return matcher->name() == name && !matcher->Matches(text);
-          });
-      if (refused) continue;
-      NARTHEX_ASSIGN_OR_RETURN(const PostingsList list,
-                               index.List(values->lists[i]));
-      if (!wanted.HasAnyOf(list)) continue;
-    }
-    out.push_back(text);
+    // What the matchers say of this very label is cheaper to ask than its list.
+    const bool refused = std::any_of(
+        matchers.begin(), matchers.end(), [&](const Matcher* matcher) {
+          return matcher->name() == name && !matcher->Matches(text);
+        });
+    if (refused) continue;
+    NARTHEX_ASSIGN_OR_RETURN(const PostingsList list,
+                             index.List(values->lists[i]));
+    if (wanted.HasAnyOf(list)) out.push_back(text);
   }
   return out;
 }

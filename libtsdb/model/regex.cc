@@ -337,6 +337,46 @@ bool Glob::Matches(std::string_view text) const {
   return text.size() >= need && text.ends_with(texts.back());
 }
 
+bool Needles::Adopt(std::span<const Glob> globs) {
+  for (const Glob& glob : globs) {
+    if (glob.texts.size() != 3 || !glob.texts.front().empty() ||
+        glob.texts[1].empty() || !glob.texts.back().empty() ||
+        glob.gap_needs_one[0] || glob.gap_needs_one[1]) {
+      return false;
+    }
+  }
+  texts_.clear();
+  for (const Glob& glob : globs) texts_.push_back(glob.texts[1]);
+  std::string_view begin = texts_.front();
+  for (const std::string& text : texts_) begin = CommonPrefix(begin, text);
+  begin_ = begin;
+  for (const std::string& text : texts_) {
+    if (text.size() == begin_.size()) {
+      begin_is_all_ = true;
+    } else {
+      next_.set(static_cast<unsigned char>(text[begin_.size()]));
+    }
+  }
+  return true;
+}
+
+bool Needles::OccurIn(std::string_view text) const {
+  size_t at = 0;
+  while (true) {
+    at = begin_.size() == 1 ? text.find(begin_[0], at) : text.find(begin_, at);
+    if (at == std::string_view::npos) return false;
+    if (begin_is_all_) return true;
+    const size_t next = at + begin_.size();
+    if (next >= text.size()) return false;
+    if (next_.test(static_cast<unsigned char>(text[next]))) {
+      for (const std::string& one : texts_) {
+        if (text.compare(at, one.size(), one) == 0) return true;
+      }
+    }
+    ++at;
+  }
+}
+
 bool SimplifyRegex(std::string_view pattern, std::vector<Glob>& alternatives) {
   alternatives.clear();
   return Simplifier(pattern).Run(alternatives);
@@ -417,6 +457,10 @@ void AnchoredRegex::Adopt(std::vector<Glob> alternatives) {
     }
     set_.clear();
     for (const Glob& glob : globs_) narrow(glob.texts.front());
+    if (needles_.Adopt(globs_)) {
+      kind_ = Kind::kNeedles;
+      globs_.clear();
+    }
   }
   prefix_ = *prefix;
 }
@@ -442,6 +486,8 @@ bool AnchoredRegex::Matches(std::string_view text) const {
         if (glob.Matches(text)) return true;
       }
       return false;
+    case Kind::kNeedles:
+      return needles_.OccurIn(text);
     case Kind::kRegex:
       break;
   }

@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -32,6 +33,21 @@ struct Glob {
   bool Matches(std::string_view text) const;
 };
 
+// Texts of which one has to occur anywhere: what `.*-[0-9]x.*` comes to.  They
+// are looked for together, by what they begin with.
+class Needles {
+ public:
+  // false: the globs are not all of the form `.*text.*`.
+  bool Adopt(std::span<const Glob> globs);
+  bool OccurIn(std::string_view text) const;
+
+ private:
+  std::vector<std::string> texts_;
+  std::string begin_;          // of all of them
+  std::bitset<256> next_;      // bytes that follow it
+  bool begin_is_all_ = false;  // of one of them
+};
+
 // `pattern` as alternatives, each a text (no gap) or a glob.  false: it takes a
 // real regular expression, or is none at all.
 bool SimplifyRegex(std::string_view pattern, std::vector<Glob>& alternatives);
@@ -56,7 +72,14 @@ class AnchoredRegex {
   bool matches_any_nonempty() const { return kind_ == Kind::kNonEmpty; }
 
  private:
-  enum class Kind : uint8_t { kEverything, kNonEmpty, kSet, kGlobs, kRegex };
+  enum class Kind : uint8_t {
+    kEverything,
+    kNonEmpty,
+    kSet,
+    kGlobs,
+    kNeedles,
+    kRegex
+  };
 
   AnchoredRegex() = default;
   void Adopt(std::vector<Glob> alternatives);
@@ -66,6 +89,7 @@ class AnchoredRegex {
   std::vector<std::string> set_;  // sorted; if kGlobs, moved into globs_
   absl::flat_hash_set<std::string_view, StringHash, StringEq> index_;
   std::vector<Glob> globs_;
+  Needles needles_;  // of kNeedles, in place of globs_
   std::string prefix_;
   std::unique_ptr<re2::RE2> regex_;
 };

@@ -233,14 +233,19 @@ std::unique_ptr<Querier> NewSourcesQuerier(
 std::vector<std::string> MergeTexts(
     std::vector<std::vector<std::string_view>> lists, size_t limit) {
   std::vector<std::string_view> all;
-  if (lists.size() == 1) all.swap(lists[0]);
+  // A source says each text once.
+  const bool unique = lists.size() == 1;
+  if (unique) {
+    all.swap(lists[0]);
+    lists.clear();
+  }
   for (const std::vector<std::string_view>& list : lists) {
     const size_t middle = all.size();
     all.insert(all.end(), list.begin(), list.end());
     std::inplace_merge(all.begin(),
                        all.begin() + static_cast<ptrdiff_t>(middle), all.end());
   }
-  all.erase(std::unique(all.begin(), all.end()), all.end());
+  if (!unique) all.erase(std::unique(all.begin(), all.end()), all.end());
   if (limit != 0 && all.size() > limit) all.resize(limit);
   return std::vector<std::string>(all.begin(), all.end());
 }

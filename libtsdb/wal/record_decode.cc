@@ -23,26 +23,59 @@ int64_t WrappingAdd(int64_t a, int64_t b) {
 
 absl::Status DecodePlainSamples(std::string_view body, SampleRows& out) {
   ByteReader r(body);
-  if (body.empty()) return absl::OkStatus();
+  if (body.empty()) {
+    out.Clear();
+    return absl::OkStatus();
+  }
   const uint64_t base_ref = r.BE64();
   const auto base_t = static_cast<int64_t>(r.BE64());
-  if (!r.ok()) return Bad(r, "sample");
+  if (!r.ok()) {
+    out.Clear();
+    return Bad(r, "sample");
+  }
   // A sample takes ten bytes at least, so that this can't be made to grow.
   const size_t most = r.remaining() / 10;
   out.refs.resize(most);
   out.times.resize(most);
   out.values.resize(most);
   size_t n = 0;
-  while (n < most && !r.empty()) {
-    const int64_t ref = r.Varint();
-    const int64_t t = r.Varint();
-    const uint64_t bits = r.BE64();
-    if (!r.ok()) break;
+  const auto put = [&](int64_t ref, int64_t t, uint64_t bits) {
     out.refs[n] = SeriesRef{base_ref + static_cast<uint64_t>(ref)};
     out.times[n] = WrappingAdd(base_t, t);
     // As bytes: a stale marker must not go through a float register.
     std::memcpy(&out.values[n], &bits, sizeof(bits));
     ++n;
+  };
+  while (n < most && !r.empty()) {
+    // Nearly all: a reference of up to three bytes, the time of the first.
+    const std::string_view rest = r.rest();
+    const char* p = rest.data();
+    constexpr size_t kShort = 3 + 1 + 8;
+    for (const char* const end = p + rest.size(); n < most;) {
+      if (end - p < static_cast<ptrdiff_t>(kShort)) break;
+      const auto byte = [p](size_t i) { return static_cast<uint8_t>(p[i]); };
+      uint64_t ref = byte(0);
+      size_t size = 1;
+      if (ref >= 0x80) {
+        ref = (ref & 0x7f) | uint64_t{byte(1)} << 7;
+        size = 2;
+        if (byte(1) >= 0x80) {
+          if (byte(2) >= 0x80) break;
+          ref = (ref & 0x3fff) | uint64_t{byte(2)} << 14;
+          size = 3;
+        }
+      }
+      if (byte(size) != 0) break;
+      put(UnZigZag(ref), 0, LoadBE64(p + size + 1));
+      p += size + 1 + sizeof(uint64_t);
+    }
+    r.Skip(static_cast<size_t>(p - rest.data()));
+    if (n == most || r.empty()) break;
+    const int64_t ref = r.Varint();
+    const int64_t t = r.Varint();
+    const uint64_t bits = r.BE64();
+    if (!r.ok()) break;
+    put(ref, t, bits);
   }
   out.refs.resize(n);
   out.times.resize(n);
@@ -132,13 +165,16 @@ absl::Status DecodeSeries(
 }
 
 absl::Status DecodeSamples(std::string_view record, SampleRows& out) {
-  out.Clear();
   switch (TypeOf(record)) {
     case RecordType::kSamples:
+      out.start_times.clear();
+      // What is there is overwritten: clearing it would fill it with zeros.
       return DecodePlainSamples(record.substr(1), out);
     case RecordType::kSamplesV2:
+      out.Clear();
       return DecodeSamplesV2(record.substr(1), out);
     default:
+      out.Clear();
       return WrongType(record, "sample");
   }
 }

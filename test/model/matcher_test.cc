@@ -35,6 +35,7 @@ TEST_CASE("short cuts say what RE2 says") {
       ".*.*a",     ".+.*a",      "a{2}",        "(a.*|b)c", "\xc3\xa9|a",
       "\xc3\xa9?", "foo-.*|bar", ".*-[0-9]x.*", "a|^b",     "a$|b",
       "(^a)",      "x*|y",       "a+b",         "[.]a",     "[a\\-z]",
+      ".*a|b.*",   ".*(a|b).*",  ".*a[bcz].*",  ".*(|a).*", ".*(a|ab).*",
   };
   const char* texts[] = {
       "",     "a",       "b",     "c",      "ab",  "ac",       "abc",
