@@ -125,13 +125,9 @@ absl::StatusOr<scrape::KubernetesDiscovery> ReadKubernetesDiscovery(
     MapReader inner(attach, file, "attach_metadata");
     inner.Read("node", out.attach_node);
     inner.Read("namespace", out.attach_namespace);
-    for (const char* key : {"deployment", "job", "cronjob"}) {
-      bool wanted = false;
-      inner.Read(key, wanted);
-      if (wanted) {
-        inner.Fail(StrCat("\"", key, "\" is not supported by narthex yet"));
-      }
-    }
+    inner.Read("deployment", out.attach_deployment);
+    inner.Read("job", out.attach_job);
+    inner.Read("cronjob", out.attach_cronjob);
     return inner.Finish();
   });
   NARTHEX_RETURN_IF_ERROR(map.Finish());

@@ -364,10 +364,17 @@ void WriteKubernetesDiscovery(YamlText& out,
     }
     out.Close();
   }
-  if (sd.attach_node || sd.attach_namespace) {
+  const bool owners =
+      sd.attach_deployment || sd.attach_job || sd.attach_cronjob;
+  if (sd.attach_node || sd.attach_namespace || owners) {
     out.Open("attach_metadata");
     out.Flag("node", sd.attach_node);
     out.Flag("namespace", sd.attach_namespace);
+    if (owners) {  // older Prometheus does not know them
+      out.Flag("deployment", sd.attach_deployment);
+      out.Flag("job", sd.attach_job);
+      out.Flag("cronjob", sd.attach_cronjob);
+    }
     out.Close();
   }
 }

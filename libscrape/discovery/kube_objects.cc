@@ -1,67 +1,12 @@
 #include "libscrape/discovery/kube_objects.h"
+
+#include "libscrape/discovery/kube_json.h"
 #include "narthex/base/ascii.h"
-
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
 
 namespace narthex::scrape {
 namespace {
 
 using Json = nlohmann::json;
-
-// The member of an object; null if there is none.
-const Json& At(const Json& json, const char* key) {
-  static const Json kNull;
-  if (!json.is_object()) return kNull;
-  const auto found = json.find(key);
-  return found != json.end() ? *found : kNull;
-}
-
-std::string Text(const Json& json, const char* key) {
-  const Json& value = At(json, key);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-std::optional<std::string> MaybeText(const Json& json, const char* key) {
-  const Json& value = At(json, key);
-  if (!value.is_string()) return std::nullopt;
-  return value.get<std::string>();
-}
-std::optional<int64_t> MaybeNumber(const Json& json, const char* key) {
-  const Json& value = At(json, key);
-  if (!value.is_number_integer()) return std::nullopt;
-  return value.get<int64_t>();
-}
-std::optional<bool> MaybeFlag(const Json& json, const char* key) {
-  const Json& value = At(json, key);
-  if (!value.is_boolean()) return std::nullopt;
-  return value.get<bool>();
-}
-std::map<std::string, std::string> Texts(const Json& json, const char* key) {
-  std::map<std::string, std::string> out;
-  const Json& map = At(json, key);
-  if (!map.is_object()) return out;
-  for (const auto& [name, value] : map.items()) {
-    if (value.is_string()) out.emplace(name, value.get<std::string>());
-  }
-  return out;
-}
-std::vector<std::string> List(const Json& json, const char* key) {
-  std::vector<std::string> out;
-  const Json& list = At(json, key);
-  if (!list.is_array()) return out;
-  for (const Json& item : list) {
-    if (item.is_string()) out.push_back(item.get<std::string>());
-  }
-  return out;
-}
-// Calls `read` for every item of a list.
-template <typename Read>
-void ForEach(const Json& json, const char* key, Read read) {
-  const Json& list = At(json, key);
-  if (!list.is_array()) return;
-  for (const Json& item : list) read(item);
-}
 
 KubeMeta ReadMeta(const Json& json) {
   const Json& meta = At(json, "metadata");
@@ -130,12 +75,30 @@ void ReadPod(const Json& json, KubeObject& out) {
   ReadContainers(json, /*init=*/true, out);
 }
 
+// Where the balancer is; if nobody has said so yet, where it was asked to be.
+void ReadLoadBalancer(const Json& service, KubeObject& out) {
+  ForEach(At(At(service, "status"), "loadBalancer"), "ingress",
+          [&](const Json& ingress) {
+            const std::string ip = Text(ingress, "ip");
+            if (ip.empty()) return;
+            if (!out.load_balancer_ip.empty()) out.load_balancer_ip += ',';
+            out.load_balancer_ip += ip;
+          });
+  if (!out.load_balancer_ip.empty()) return;
+  out.load_balancer_ip = Text(At(service, "spec"), "loadBalancerIP");
+}
+
 void ReadService(const Json& json, KubeObject& out) {
   const Json& spec = At(json, "spec");
   out.service_type = Text(spec, "type");
   out.cluster_ip = Text(spec, "clusterIP");
   out.external_name = Text(spec, "externalName");
-  out.load_balancer_ip = Text(spec, "loadBalancerIP");
+  ReadLoadBalancer(json, out);
+  const std::string policy = Text(spec, "ipFamilyPolicy");
+  if (policy == "PreferDualStack" || policy == "RequireDualStack") {
+    const std::vector<std::string> families = TextList(spec, "ipFamilies");
+    if (!families.empty()) out.primary_family = families.front();
+  }
   ForEach(spec, "ports", [&](const Json& port) {
     out.ports.push_back(ReadPort(port, "port"));
   });
@@ -180,7 +143,7 @@ void ReadSlice(const Json& json, KubeObject& out) {
   });
   ForEach(json, "endpoints", [&](const Json& item) {
     KubeEndpoint endpoint;
-    endpoint.addresses = List(item, "addresses");
+    endpoint.addresses = TextList(item, "addresses");
     endpoint.reference = ReadReference(item);
     endpoint.node_name = MaybeText(item, "nodeName");
     endpoint.hostname = MaybeText(item, "hostname");
@@ -200,6 +163,10 @@ void ReadNode(const Json& json, KubeObject& out) {
   out.kubelet_port =
       MaybeNumber(At(At(status, "daemonEndpoints"), "kubeletEndpoint"), "Port")
           .value_or(0);
+  ForEach(status, "conditions", [&](const Json& condition) {
+    out.conditions.emplace_back(AsciiLower(Text(condition, "type")),
+                                AsciiLower(Text(condition, "status")));
+  });
   ForEach(status, "addresses", [&](const Json& address) {
     out.addresses.emplace_back(Text(address, "type"), Text(address, "address"));
   });
@@ -209,7 +176,7 @@ void ReadIngress(const Json& json, KubeObject& out) {
   const Json& spec = At(json, "spec");
   out.ingress_class = MaybeText(spec, "ingressClassName");
   ForEach(spec, "tls", [&](const Json& tls) {
-    for (std::string& host : List(tls, "hosts")) {
+    for (std::string& host : TextList(tls, "hosts")) {
       out.tls_hosts.push_back(std::move(host));
     }
   });
@@ -240,6 +207,12 @@ KubeObject ReadKubeObject(KubeKind kind, const Json& json) {
   out.meta = ReadMeta(json);
   switch (kind) {
     case KubeKind::kNamespace:
+      break;
+    case KubeKind::kReplicaSet:
+    case KubeKind::kJob:
+      // Only whose they are shows in a target.
+      out.meta.labels.clear();
+      out.meta.annotations.clear();
       break;
     case KubeKind::kNode:
       ReadNode(json, out);

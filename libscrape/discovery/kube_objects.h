@@ -99,7 +99,9 @@ enum class KubeKind : uint8_t {
   kService,
   kEndpoints,
   kEndpointSlice,
-  kIngress
+  kIngress,
+  kReplicaSet,
+  kJob
 };
 
 // Any of them; `meta` of all, the rest by kind.
@@ -118,7 +120,8 @@ struct KubeObject {
   std::string service_type = {};
   std::string cluster_ip = {};
   std::string external_name = {};
-  std::string load_balancer_ip = {};
+  std::string load_balancer_ip = {};  // several: with commas
+  std::string primary_family = {};    // "IPv4"; empty: it has but one
   std::vector<KubePort> ports = {};  // of an endpoint slice too
 
   // Endpoints; endpoint slice.
@@ -130,6 +133,8 @@ struct KubeObject {
   std::string provider_id = {};
   int64_t kubelet_port = 0;
   std::vector<std::pair<std::string, std::string>> addresses = {};  // by type
+  // Type and status, both in lower case.
+  std::vector<std::pair<std::string, std::string>> conditions = {};
 
   // Ingress.
   std::optional<std::string> ingress_class = {};

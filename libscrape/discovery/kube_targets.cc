@@ -97,7 +97,18 @@ void AddService(const KubeObject& service, LabelMap& out) {
   AddMeta(service.meta, KubernetesRole::kService, out);
 }
 
-void AddPod(const KubeObject& pod, LabelMap& out) {
+// What controls `name`, if it is of this kind: a deployment's replica set, a
+// cron job's job.
+void AddOwner(const KubeStore* store, const KubeMeta& pod,
+              std::string_view kind, std::string_view label, LabelMap& out) {
+  const KubeReference key{"", pod.name_space, pod.controller_name};
+  const KubeObject* controller = Find(store, key.Key());
+  if (controller != nullptr && controller->meta.controller_kind == kind) {
+    out.Set(label, controller->meta.controller_name);
+  }
+}
+
+void AddPod(const KubeObject& pod, const KubeStores& stores, LabelMap& out) {
   out.Set("pod_ip", pod.pod_ip);
   out.Set("pod_ready", pod.ready);
   out.Set("pod_phase", pod.phase);
@@ -110,6 +121,13 @@ void AddPod(const KubeObject& pod, LabelMap& out) {
   }
   if (!pod.meta.controller_name.empty()) {
     out.Set("pod_controller_name", pod.meta.controller_name);
+  }
+  if (pod.meta.controller_kind == "ReplicaSet") {
+    AddOwner(stores.replica_sets, pod.meta, "Deployment", "pod_deployment_name",
+             out);
+  } else if (pod.meta.controller_kind == "Job") {
+    if (stores.job_names) out.Set("pod_job_name", pod.meta.controller_name);
+    AddOwner(stores.jobs, pod.meta, "CronJob", "pod_cronjob_name", out);
   }
 }
 
@@ -139,7 +157,7 @@ class SeenPods {
   }
 
   // Targets for the ports of their containers that no endpoint named.
-  void AddRest(TargetGroup& group) const {
+  void AddRest(const KubeStores& stores, TargetGroup& group) const {
     for (const Seen& seen : pods_) {
       const KubeObject& pod = *seen.pod;
       if (pod.pod_ip.empty()) continue;  // it starts, or was evicted
@@ -154,7 +172,7 @@ class SeenPods {
           labels.SetPlain(kAddressLabel,
                           JoinHostPort(pod.pod_ip, PortText(port)));
           AddContainerPort(container, port, port.protocol.value_or(""), labels);
-          AddPod(pod, labels);
+          AddPod(pod, stores, labels);
           group.targets.push_back(labels.Build());
         }
       }
@@ -178,11 +196,12 @@ const KubeObject* FindPod(const KubeStores& stores,
 void MakePod(const KubeObject& pod, const KubeStores& stores,
              TargetGroup& group) {
   if (pod.pod_ip.empty()) return;
-  if (stores.only_known_nodes && Find(stores.nodes, pod.node_name) == nullptr) {
+  if (stores.nodes != nullptr &&
+      Find(stores.nodes, pod.node_name) == nullptr) {
     return;
   }
   LabelMap common;
-  AddPod(pod, common);
+  AddPod(pod, stores, common);
   common.Set("namespace", pod.meta.name_space);
   AddNode(stores, pod.node_name, common);
   AddNamespace(stores, pod.meta.name_space, common);
@@ -268,7 +287,7 @@ void MakeEndpoints(const KubeObject& object, const KubeStores& stores,
       AddNode(stores, endpoint.reference->name, labels);
     }
     if (const KubeObject* pod = FindPod(stores, endpoint.reference)) {
-      AddPod(*pod, labels);
+      AddPod(*pod, stores, labels);
       for (const KubeContainer& container : pod->containers) {
         for (const KubePort& own : container.ports) {
           if (own.number != port.number) continue;
@@ -286,7 +305,7 @@ void MakeEndpoints(const KubeObject& object, const KubeStores& stores,
       for (const KubeEndpoint& one : subset.not_ready) add(one, port, "false");
     }
   }
-  seen.AddRest(group);
+  seen.AddRest(stores, group);
 }
 
 // One address of a slice with one of its ports.
@@ -324,7 +343,7 @@ void AddSliceTarget(const std::string& address, const KubeEndpoint& endpoint,
     AddNode(stores, *endpoint.node_name, labels);
   }
   if (const KubeObject* pod = FindPod(stores, endpoint.reference)) {
-    AddPod(*pod, labels);
+    AddPod(*pod, stores, labels);
     for (const KubeContainer& container : pod->containers) {
       for (const KubePort& own : container.ports) {
         if (!port.number || own.number != port.number) continue;
@@ -343,12 +362,19 @@ void MakeSlice(const KubeObject& slice, const KubeStores& stores,
   common.Set("namespace", slice.meta.name_space);
   common.Set("endpointslice_address_type", slice.address_type);
   AddMeta(slice.meta, KubernetesRole::kEndpointSlice, common);
+  const KubeObject* service = nullptr;
   const auto name = slice.meta.labels.find(std::string(kServiceNameLabel));
   if (name != slice.meta.labels.end()) {
     const KubeReference reference{"Service", slice.meta.name_space,
                                   name->second};
-    if (const KubeObject* service = Find(stores.services, reference.Key())) {
-      AddService(*service, common);
+    service = Find(stores.services, reference.Key());
+  }
+  if (service != nullptr) {
+    AddService(*service, common);
+    // The same endpoints again, by their other addresses.
+    if (!service->primary_family.empty() &&
+        service->primary_family != slice.address_type) {
+      return;
     }
   }
   AddNamespace(stores, slice.meta.name_space, common);
@@ -361,12 +387,15 @@ void MakeSlice(const KubeObject& slice, const KubeStores& stores,
       }
     }
   }
-  seen.AddRest(group);
+  seen.AddRest(stores, group);
 }
 
 void MakeNode(const KubeObject& node, TargetGroup& group) {
   LabelMap common;
   common.Set("node_provider_id", node.provider_id);
+  for (const auto& [type, status] : node.conditions) {
+    common.Set(StrCat("node_condition_", Sanitize(type)), status);
+  }
   AddMeta(node.meta, KubernetesRole::kNode, common);
   LabelMap labels;
   const auto first = [&](std::string_view type) {

@@ -17,15 +17,17 @@ namespace narthex::scrape {
 // By KubeMeta::Key().
 using KubeStore = std::map<std::string, KubeObject, std::less<>>;
 
-// What a group may look up; null: not asked for, or not of this role.
+// What a group may look up; null: not asked for, or not of this role.  With
+// nodes, a pod whose node is not there has no target: a selector of nodes is
+// one of pods.
 struct KubeStores {
   const KubeStore* pods = nullptr;
   const KubeStore* services = nullptr;
   const KubeStore* nodes = nullptr;
   const KubeStore* namespaces = nullptr;
-  // Pods of nodes that are not there are left out: a selector of nodes is one
-  // of pods.
-  bool only_known_nodes = false;
+  const KubeStore* replica_sets = nullptr;  // for the deployment of a pod
+  const KubeStore* jobs = nullptr;          // for its cron job
+  bool job_names = false;  // of pods that a job controls, the job's name
 };
 
 // How a group of this role names its object: "pod/ns/name", "svc/ns/name", ...

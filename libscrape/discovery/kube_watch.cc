@@ -1,9 +1,10 @@
 #include "libscrape/discovery/kube_watch.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <charconv>
 #include <utility>
 
+#include "libscrape/discovery/kube_json.h"
 #include "narthex/base/status.h"
 
 namespace narthex::scrape {
@@ -12,6 +13,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kPageObjects = 500;
+constexpr int kMaxPages = 20'000;
+constexpr size_t kMaxObjects = 2'000'000;
 constexpr uint64_t kPageBytes = uint64_t{512} << 20;
 constexpr size_t kEventBytes = size_t{64} << 20;
 constexpr int64_t kInFlightBytes = int64_t{256} << 20;
@@ -19,31 +22,37 @@ constexpr Duration kListTimeout = Seconds(60);
 constexpr int kWatchSeconds = 300;  // and up to as much again
 constexpr Duration kFirstRetry = Milliseconds(800);
 constexpr Duration kLastRetry = Seconds(30);
+constexpr Duration kLongestRetryAfter = Minutes(5);
 constexpr int kGone = 410;
-
-const Json& At(const Json& json, const char* key) {
-  static const Json kNull;
-  if (!json.is_object()) return kNull;
-  const auto found = json.find(key);
-  return found != json.end() ? *found : kNull;
-}
-std::string Text(const Json& json, const char* key) {
-  const Json& value = At(json, key);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-Json Parse(std::string_view bytes) {
-  return Json::parse(bytes.begin(), bytes.end(), /*cb=*/nullptr,
-                     /*allow_exceptions=*/false);
-}
+constexpr int kTooManyRequests = 429;
 
 // What the server says is wrong, or the HTTP status alone.
 absl::Status ErrorOf(const HttpResponse& response) {
-  const Json json = Parse(response.body);
+  const Json json = ParseKubeJson(response.body);
   std::string message = json.is_object() ? Text(json, "message") : "";
   return Unavailable(StrCat("server returned HTTP status ",
                             response.StatusLine(), message.empty() ? "" : ": ",
                             message));
+}
+
+// How long the server asks us to stay away; 0: it does not.
+Duration RetryAfter(const HttpResponse& response) {
+  for (const auto& [name, value] : response.headers) {
+    int64_t seconds = 0;
+    const char* const end = value.data() + value.size();
+    if (name != "retry-after" ||
+        std::from_chars(value.data(), end, seconds).ptr != end) {
+      continue;
+    }
+    const int64_t longest = kLongestRetryAfter.ms / 1000;
+    return Seconds(std::clamp<int64_t>(seconds, 0, longest));
+  }
+  return {};
+}
+
+// Busy or broken for the moment; what was seen before is still true.
+bool IsPassing(int status) {
+  return status == kTooManyRequests || status >= 500;
 }
 
 }  // namespace
@@ -76,7 +85,10 @@ void KubeWatch::Abandon() {
 }
 
 void KubeWatch::List(const std::string& go_on) {
-  if (go_on.empty()) listed_.clear();
+  if (go_on.empty()) {
+    listed_.clear();
+    pages_ = 0;
+  }
   std::string query = StrCat("limit=", kPageObjects);
   if (!go_on.empty()) StrAppend(&query, "&continue=", QueryEscape(go_on));
   running_ = server_.http->Send(
@@ -96,9 +108,9 @@ void KubeWatch::TakeList(const absl::StatusOr<HttpResponse>& answer) {
   if (!answer.ok()) return Retry("list", answer.status(), /*list=*/true);
   if (answer->status != 200) {
     // 410 on a later page: the list has become too old while we read it.
-    return Retry("list", ErrorOf(*answer), /*list=*/true);
+    return Retry("list", ErrorOf(*answer), /*list=*/true, RetryAfter(*answer));
   }
-  const Json json = Parse(answer->body);
+  const Json json = ParseKubeJson(answer->body);
   const Json& items = At(json, "items");
   if (!json.is_object() || !(items.is_array() || items.is_null())) {
     return Retry("list", DataLoss("the answer is not a list of objects"),
@@ -107,9 +119,15 @@ void KubeWatch::TakeList(const absl::StatusOr<HttpResponse>& answer) {
   if (items.is_array()) {
     for (const Json& item : items) {
       KubeObject object = ReadKubeObject(resource_.kind, item);
+      if (!HasName(object)) continue;
       std::string key = object.meta.Key();
       listed_.insert_or_assign(std::move(key), std::move(object));
     }
+  }
+  if (listed_.size() > kMaxObjects || ++pages_ > kMaxPages) {
+    listed_.clear();
+    return Retry("list", ResourceExhausted("the list has no end"),
+                 /*list=*/true);
   }
   const Json& meta = At(json, "metadata");
   version_ = Text(meta, "resourceVersion");
@@ -136,6 +154,15 @@ void KubeWatch::FinishList() {
   listed_.clear();
   changed_(changed);
   Watch();
+}
+
+// What a broken server or a broken aggregated API may send: it could neither be
+// shown nor deleted again.
+bool KubeWatch::HasName(const KubeObject& object) const {
+  if (!object.meta.name.empty()) return true;
+  Log(server_.logger, LogLevel::kWarn, "Kubernetes object without a name",
+      {{"resource", resource_.path}});
+  return false;
 }
 
 bool KubeWatch::Put(KubeObject object, std::vector<std::string>& changed) {
@@ -205,7 +232,7 @@ void KubeWatch::TakeBytes(uint64_t request, const std::string& bytes) {
 
 void KubeWatch::TakeEvent(std::string_view line) {
   if (line.empty()) return;
-  const Json event = Parse(line);
+  const Json event = ParseKubeJson(line);
   const std::string type = Text(event, "type");
   const Json& object = At(event, "object");
   heard_ = true;
@@ -226,7 +253,13 @@ void KubeWatch::TakeEvent(std::string_view line) {
   if (!version.empty()) version_ = version;
   std::vector<std::string> changed;
   if (type == "ADDED" || type == "MODIFIED") {
-    Put(ReadKubeObject(resource_.kind, object), changed);
+    KubeObject read = ReadKubeObject(resource_.kind, object);
+    if (HasName(read)) Put(std::move(read), changed);
+    if (keys_.size() > kMaxObjects) {
+      Abandon();
+      return Retry("watch", ResourceExhausted("the server's objects are too many"),
+                   /*list=*/true);
+    }
   } else if (type == "DELETED") {
     std::string key = ReadKubeObject(resource_.kind, object).meta.Key();
     keys_.erase(key);
@@ -242,7 +275,8 @@ void KubeWatch::EndWatch(uint64_t request,
       !answer.ok() && absl::IsDeadlineExceeded(answer.status());
   if (answer.ok() && answer->status == kGone) return ListAgain();
   if (answer.ok() && answer->status != 200) {
-    return Retry("watch", ErrorOf(*answer), /*list=*/true);
+    return Retry("watch", ErrorOf(*answer), !IsPassing(answer->status),
+                 RetryAfter(*answer));
   }
   if (!answer.ok() && !timed_out) {
     return Retry("watch", answer.status(), /*list=*/false);
@@ -254,13 +288,14 @@ void KubeWatch::EndWatch(uint64_t request,
 }
 
 void KubeWatch::Retry(std::string_view what, const absl::Status& why,
-                      bool list) {
+                      bool list, Duration at_least) {
   if (!why.ok()) {
     Log(server_.logger, LogLevel::kError, "Kubernetes API server failed",
         {{"verb", what}, {"resource", resource_.path}, {"err", Message(why)}});
   }
-  const int64_t wait =
-      std::min(kFirstRetry.ms << std::min(failures_, 10), kLastRetry.ms);
+  const int64_t wait = std::max(
+      std::min(kFirstRetry.ms << std::min(failures_, 10), kLastRetry.ms),
+      at_least.ms);
   ++failures_;
   ++request_;
   // A quarter more at most, so that not all come back at once.

@@ -70,10 +70,12 @@ class KubeWatch : public std::enable_shared_from_this<KubeWatch> {
   void TakeEvent(std::string_view line);
   void EndWatch(uint64_t request, const absl::StatusOr<HttpResponse>& answer);
   // Begins anew after a while that grows with every failure.
-  void Retry(std::string_view what, const absl::Status& why, bool list);
+  void Retry(std::string_view what, const absl::Status& why, bool list,
+             Duration at_least = {});
   // From the beginning, now.
   void ListAgain();
 
+  bool HasName(const KubeObject& object) const;
   bool Put(KubeObject object, std::vector<std::string>& changed);
   std::string Url(std::string_view query) const;
   HttpRequest Request(std::string url) const;
@@ -92,6 +94,7 @@ class KubeWatch : public std::enable_shared_from_this<KubeWatch> {
   bool synced_ = false;
   std::set<std::string> keys_;  // ours in the store
   KubeStore listed_;            // pages of a list that is not complete
+  int pages_ = 0;               // of it
   std::string version_;
   uint64_t request_ = 0;  // the number of the watch whose events count
   std::string line_;      // the beginning of an event

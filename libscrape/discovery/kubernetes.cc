@@ -36,7 +36,9 @@ constexpr KindName kKinds[] = {
     {KubeKind::kEndpoints, "/api/v1", "endpoints", true},
     {KubeKind::kEndpointSlice, "/apis/discovery.k8s.io/v1", "endpointslices",
      true},
-    {KubeKind::kIngress, "/apis/networking.k8s.io/v1", "ingresses", true}};
+    {KubeKind::kIngress, "/apis/networking.k8s.io/v1", "ingresses", true},
+    {KubeKind::kReplicaSet, "/apis/apps/v1", "replicasets", true},
+    {KubeKind::kJob, "/apis/batch/v1", "jobs", true}};
 
 std::string PathOf(const KindName& kind, std::string_view name_space) {
   if (!kind.namespaced || name_space.empty()) {
@@ -101,8 +103,10 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
       Add(KubeKind::kService);
       Add(KubeKind::kPod);
     }
-    if (config_.attach_node && (endpoints || kind_ == KubeKind::kPod)) {
-      Add(KubeKind::kNode);
+    if (endpoints || kind_ == KubeKind::kPod) {
+      if (config_.attach_node) Add(KubeKind::kNode);
+      if (config_.attach_deployment) Add(KubeKind::kReplicaSet);
+      if (config_.attach_cronjob) Add(KubeKind::kJob);
     }
     if (config_.attach_namespace && kind_ != KubeKind::kNode) {
       Add(KubeKind::kNamespace);
@@ -130,9 +134,6 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
       if (Find(selector.role).kind != kind) continue;
       resource.label_selector = selector.label;
       resource.field_selector = selector.field;
-      if (kind == KubeKind::kNode && kind_ == KubeKind::kPod) {
-        only_known_nodes_ = true;
-      }
     }
     KubeStore& store = stores_[kind];
     std::set<std::string> paths;
@@ -183,7 +184,9 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
     stores.services = StoreOf(KubeKind::kService);
     stores.nodes = StoreOf(KubeKind::kNode);
     stores.namespaces = StoreOf(KubeKind::kNamespace);
-    stores.only_known_nodes = only_known_nodes_;
+    stores.replica_sets = StoreOf(KubeKind::kReplicaSet);
+    stores.jobs = StoreOf(KubeKind::kJob);
+    stores.job_names = config_.attach_job;
     const KubeStore& objects = stores_[kind_];
     std::vector<TargetGroup> changed;
     for (const std::string& key : dirty_) {
@@ -216,7 +219,6 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
   const KubeServer server_;
   const std::vector<std::string> namespaces_;  // "": all
   const std::shared_ptr<Strand> strand_;
-  bool only_known_nodes_ = false;
   // Fixed by Start.
   Discoverer::Sink sink_;
   std::vector<std::shared_ptr<KubeWatch>> watches_;

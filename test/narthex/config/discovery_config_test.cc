@@ -75,6 +75,22 @@ TEST_CASE("discovery in Kubernetes is configured as in Prometheus",
   CHECK(job.kubernetes_discovery[2].own_namespace);
 }
 
+TEST_CASE("all that pods belong to may be attached", "[narthex][config]") {
+  const auto config = ParseConfig(
+      "scrape_configs:\n- job_name: j\n  kubernetes_sd_configs:\n"
+      "  - role: pod\n    attach_metadata: {deployment: true, cronjob: true}\n",
+      "p.yml");
+  REQUIRE(config.ok());
+  const scrape::KubernetesDiscovery& sd =
+      config->jobs[0].kubernetes_discovery[0];
+  CHECK(sd.attach_deployment);
+  CHECK_FALSE(sd.attach_job);
+  CHECK(sd.attach_cronjob);
+  const auto again = ParseConfig(FormatConfig(*config), "p.yml");
+  REQUIRE(again.ok());
+  CHECK(again->jobs == config->jobs);
+}
+
 TEST_CASE("wrong discovery is refused in Prometheus's words, with its place",
           "[narthex][config]") {
   CHECK(ErrorOf("  http_sd_configs: [{url: ftp://x}]\n") ==
@@ -92,8 +108,8 @@ TEST_CASE("wrong discovery is refused in Prometheus's words, with its place",
             .find("cannot use 'kubeconfig_file' and 'api_server' "
                   "simultaneously") != std::string::npos);
   CHECK(ErrorOf("  kubernetes_sd_configs: [{role: pod, attach_metadata: "
-                "{deployment: true}}]\n")
-            .find("deployment") != std::string::npos);
+                "{replicaset: true}}]\n")
+            .find("replicaset") != std::string::npos);
 }
 
 TEST_CASE("of a kubeconfig the current context counts", "[narthex][config]") {

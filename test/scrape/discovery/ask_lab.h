@@ -4,9 +4,11 @@
 
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,6 +74,26 @@ class ScriptedResolver final : public DnsResolver {
   std::map<std::string, absl::StatusOr<std::vector<DnsRecord>>> answers;
 };
 
+// What was said, a line each.
+class LinesLogger final : public Logger {
+ public:
+  void Write(LogLevel, std::string_view message,
+             std::span<const LogField> fields) override {
+    std::string line(message);
+    for (const LogField& field : fields) {
+      StrAppend(&line, " ", field.key, "=", field.value);
+    }
+    lines.push_back(std::move(line));
+  }
+  int Count(std::string_view part) const {
+    return static_cast<int>(
+        std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
+          return line.find(part) != std::string::npos;
+        }));
+  }
+  std::vector<std::string> lines;
+};
+
 class AskLab {
  public:
   AskLab() : clock(Timestamp(1'000'000)) {}
@@ -84,6 +106,7 @@ class AskLab {
     context.env = Env::Posix();
     context.http = &client;
     context.dns = &resolver;
+    context.logger = &log;
     context.user_agent = "lab";
     auto discoverer = NewDiscoverer(config, context);
     if (!discoverer.ok()) return discoverer.status();
@@ -125,6 +148,7 @@ class AskLab {
   InlineExecutor here;
   ScriptedClient client;
   ScriptedResolver resolver;
+  LinesLogger log;
   int reports = 0;
   std::map<std::string, TargetGroup> shown;
 };

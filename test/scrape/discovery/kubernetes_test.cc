@@ -183,6 +183,53 @@ TEST_CASE("An endpoint follows the pod that it stands for", "[kubernetes]") {
   CHECK(phase().empty());
 }
 
+TEST_CASE("Objects without a name are left out, and said so", "[kubernetes]") {
+  AskLab lab;
+  lab.client.answer = [](const HttpRequest&) {
+    return AskLab::Reply(
+        List(R"({"status":{"podIP":"1.2.3.4"}},)" + Pod("a", "10.0.0.1")));
+  };
+  const auto discoverer = lab.Discover(Pods());
+  REQUIRE(discoverer.ok());
+  lab.client.Push("watch=1", Event("ADDED", R"({"metadata":{"name":""}})"));
+  CHECK(lab.Shown() == "pod/default/a=10.0.0.1:80, ");
+  CHECK(lab.log.Count("Kubernetes object without a name") == 2);
+}
+
+TEST_CASE("A list that never ends is given up, not held", "[kubernetes]") {
+  AskLab lab;
+  int pages = 0;
+  lab.client.answer = [&](const HttpRequest&) {
+    ++pages;
+    return AskLab::Reply(List("", "5", "more"));
+  };
+  const auto discoverer = lab.Discover(Pods());
+  REQUIRE(discoverer.ok());
+  CHECK(pages == 20'001);
+  CHECK(lab.reports == 0);
+  CHECK(lab.log.Count("the list has no end") == 1);
+}
+
+TEST_CASE("A busy server is left alone for as long as it asks", "[kubernetes]") {
+  AskLab lab;
+  lab.client.answer = [](const HttpRequest&) {
+    return AskLab::Reply(List(Pod("a", "10.0.0.1")));
+  };
+  const auto discoverer = lab.Discover(Pods());
+  REQUIRE(discoverer.ok());
+  const size_t asked = lab.client.requests.size();
+  HttpResponse busy = AskLab::Reply("{}", "application/json", 429);
+  busy.headers = {{"retry-after", "60"}};
+  lab.client.End(lab.client.Find("watch=1"), busy);
+  lab.clock.Advance(Seconds(59));
+  CHECK(lab.client.requests.size() == asked);
+  lab.clock.Advance(Seconds(20));
+  // It goes on where it was: nothing was lost.
+  REQUIRE(lab.client.requests.size() == asked + 1);
+  CHECK(lab.client.requests.back().url.find("resourceVersion=5") !=
+        std::string::npos);
+}
+
 TEST_CASE("Objects of any shape are read without harm", "[kubernetes]") {
   for (const char* items :
        {"null", "[]", "3", R"({"metadata":5,"spec":[],"status":"x"})",

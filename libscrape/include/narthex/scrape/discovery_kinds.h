@@ -77,6 +77,10 @@ struct KubernetesDiscovery {
   std::vector<KubernetesSelector> selectors = {};
   bool attach_node = false;       // labels of the target's node
   bool attach_namespace = false;  // labels of the target's namespace
+  // Of the roles that show pods, the name of what the pod belongs to.
+  bool attach_deployment = false;
+  bool attach_job = false;
+  bool attach_cronjob = false;
 
   friend bool operator==(const KubernetesDiscovery &,
                          const KubernetesDiscovery &) = default;
