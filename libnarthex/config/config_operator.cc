@@ -1,106 +1,32 @@
-// ServiceMonitor and PodMonitor of the Prometheus Operator as scrape configs:
-// one for each endpoint, with the relabel rules that the operator writes.
+// ServiceMonitor, PodMonitor and Probe of the Prometheus Operator as scrape
+// configs: one for each endpoint, with the relabel rules that the operator
+// writes.
 //
-// Without what only the operator knows: Secrets, ConfigMaps, scrape classes,
-// enforced limits, and the rules that split targets over its shards.
+// Without scrape classes, ScrapeConfigs, and sharding by zones.
 
 #include <algorithm>
-#include <map>
 
-#include "libnarthex/config/config_parts.h"
+#include "libnarthex/config/operator_parts.h"
 #include "narthex/base/ascii.h"
 
 namespace narthex::config {
 namespace {
 
-using scrape::RelabelAction;
-using scrape::RelabelRule;
-
 constexpr char kGroup[] = "monitoring.coreos.com/";
-
-std::string Sanitized(std::string_view name) {
-  std::string out(name);
-  for (char& c : out) {
-    const bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       (c >= '0' && c <= '9') || c == '_';
-    if (!legal) c = '_';
-  }
-  return out;
-}
-
-RelabelRule Filter(RelabelAction action, std::vector<std::string> sources,
-                   std::string regex) {
-  RelabelRule rule;
-  rule.action = action;
-  rule.source_labels = std::move(sources);
-  rule.regex = std::move(regex);
-  return rule;
-}
-RelabelRule Copy(std::string source, std::string target) {
-  RelabelRule rule;
-  rule.source_labels = {std::move(source)};
-  rule.target_label = std::move(target);
-  return rule;
-}
-RelabelRule CopyPart(std::vector<std::string> sources, std::string regex,
-                     std::string target) {
-  RelabelRule rule;
-  rule.source_labels = std::move(sources);
-  rule.regex = std::move(regex);
-  rule.target_label = std::move(target);
-  rule.replacement = "${1}";
-  return rule;
-}
-RelabelRule Fixed(std::string target, std::string value) {
-  RelabelRule rule;
-  rule.target_label = std::move(target);
-  rule.replacement = std::move(value);
-  return rule;
-}
-
-// One of the two kinds; what stands in both has the same name in both.
-struct Monitor {
-  bool service = true;
-  std::string name = {};
-  std::string name_space = {};
-  std::map<std::string, std::string> match_labels = {};
-  struct Expression {
-    std::string key = {};
-    std::string op = {};
-    std::vector<std::string> values = {};
-  };
-  std::vector<Expression> match_expressions = {};
-  std::vector<std::string> namespaces = {};  // empty: its own
-  bool any_namespace = false;
-  std::string job_label = {};
-  std::vector<std::string> target_labels = {};
-  std::vector<std::string> pod_target_labels = {};
-  bool slices = false;  // endpoints by way of their slices
-  bool attach_node = false;
-  scrape::Job limits = {};  // and protocols: what endpoints begin with
-};
-
-// What of an endpoint is no field of a job.
-struct Port {
-  std::string name = {};
-  std::string target = {};  // a container's port
-  bool target_is_number = false;
-  bool filter_running = true;
-  std::vector<RelabelRule> rules = {};
-};
+constexpr char kRelabelByRole[] = "RoleSelector";
 
 absl::Status ReadSelector(const YamlNode& node, std::string_view file,
-                          Monitor& out) {
+                          LabelSelector& out) {
   MapReader map(node, file, "selector");
   map.Read("matchLabels", [&](const YamlNode& labels) -> absl::Status {
     MapReader inner(labels, file, "matchLabels");
     for (const YamlEntry& entry : labels.entries) {
-      inner.Read(entry.key, out.match_labels[entry.key]);
+      inner.Read(entry.key, out.labels[entry.key]);
     }
     return inner.Finish();
   });
   map.ReadEach("matchExpressions", [&](const YamlNode& item) -> absl::Status {
-    Monitor::Expression one;
+    LabelExpression one;
     MapReader inner(item, file, "matchExpressions entry");
     inner.Read("key", one.key);
     inner.Read("operator", one.op);
@@ -111,72 +37,59 @@ absl::Status ReadSelector(const YamlNode& node, std::string_view file,
                         "\" is not a valid label selector "
                         "operator"));
     }
-    out.match_expressions.push_back(std::move(one));
+    out.expressions.push_back(std::move(one));
     return inner.Finish();
   });
   return map.Finish();
 }
 
-void ReadMonitorLimits(MapReader& map, scrape::Job& job) {
-  map.Read("sampleLimit", job.sample_limit);
-  map.Read("targetLimit", job.target_limit);
-  map.Read("labelLimit", job.label_limit);
-  map.Read("labelNameLengthLimit", job.label_name_length_limit);
-  map.Read("labelValueLengthLimit", job.label_value_length_limit);
-  map.Read("keepDroppedTargets", job.keep_dropped_targets);
-  map.ReadBytes("bodySizeLimit", job.body_size_limit);
+// The smaller of both, of those that there are.
+template <typename Limit>
+void Enforce(Limit enforced, Limit& own) {
+  if (enforced == 0) return;
+  own = own == 0 ? enforced : std::min(own, enforced);
+}
+
+void ReadMonitorLimits(MapReader& map, const OperatorSettings& settings,
+                       scrape::Job& job) {
+  ReadLimits(map, job);
+  const scrape::Job& enforced = settings.enforced;
+  Enforce(enforced.sample_limit, job.sample_limit);
+  Enforce(enforced.target_limit, job.target_limit);
+  Enforce(enforced.label_limit, job.label_limit);
+  Enforce(enforced.label_name_length_limit, job.label_name_length_limit);
+  Enforce(enforced.label_value_length_limit, job.label_value_length_limit);
+  Enforce(enforced.keep_dropped_targets, job.keep_dropped_targets);
+  Enforce(enforced.body_size_limit, job.body_size_limit);
+  map.Read("scrapeNativeHistograms", job.scrape_native_histograms);
+  map.Read("scrapeClassicHistograms", job.always_scrape_classic_histograms);
+  map.Read("convertClassicHistogramsToNHCB",
+           job.convert_classic_histograms_to_nhcb);
+  if (job.scrape_native_histograms) {
+    job.protocols = scrape::ProtobufFirstScrapeProtocols();
+  }
   ReadScrapeProtocols(map, "scrapeProtocols", job.protocols);
-  map.ReadText("fallbackScrapeProtocol",
-               [&](const std::string& text) -> absl::Status {
-                 NARTHEX_ASSIGN_OR_RETURN(job.fallback_protocol,
-                                          scrape::ParseScrapeProtocol(text));
-                 return absl::OkStatus();
-               });
+  ReadFallbackProtocol(map, "fallbackScrapeProtocol", job);
 }
 
-void ReadRules(MapReader& map, std::string_view key, std::string_view file,
-               std::vector<RelabelRule>& out) {
-  map.ReadEach(key, [&](const YamlNode& node) -> absl::Status {
-    RelabelRule rule;
-    size_t modulus = 0;
-    MapReader inner(node, file, "relabeling");
-    inner.Read("sourceLabels", rule.source_labels);
-    inner.Read("separator", rule.separator);
-    inner.Read("regex", rule.regex);
-    inner.Read("modulus", modulus);
-    inner.Read("targetLabel", rule.target_label);
-    inner.Read("replacement", rule.replacement);
-    inner.ReadText("action", [&](const std::string& text) -> absl::Status {
-      NARTHEX_ASSIGN_OR_RETURN(rule.action, scrape::ParseRelabelAction(text));
-      return absl::OkStatus();
-    });
-    rule.modulus = modulus;
-    NARTHEX_RETURN_IF_ERROR(inner.Finish());
-    auto checked =
-        scrape::Relabeler::Make({&rule, 1}, scrape::NameValidation::kUtf8);
-    if (!checked.ok()) return ErrorAt(file, node, Message(checked.status()));
-    out.push_back(std::move(rule));
-    return absl::OkStatus();
-  });
+void ReadIntervals(MapReader& map, const OperatorSettings& settings,
+                   scrape::Job& job) {
+  if (settings.interval) job.interval = *settings.interval;
+  if (settings.timeout) job.timeout = *settings.timeout;
+  Duration interval = {}, timeout = {};
+  map.Read("interval", interval);
+  if (interval.ms != 0) job.interval = interval;
+  job.timeout = std::min(job.timeout, job.interval);
+  map.Read("scrapeTimeout", timeout);
+  if (timeout.ms != 0) job.timeout = timeout;
 }
 
-absl::Status ReadMonitorTls(const YamlNode& node, std::string_view file,
-                            scrape::TlsOptions& out) {
-  MapReader map(node, file, "tlsConfig");
-  map.Read("caFile", out.ca.file);
-  map.Read("certFile", out.cert.file);
-  map.Read("keyFile", out.key.file);
-  map.Read("serverName", out.server_name);
-  map.Read("insecureSkipVerify", out.insecure_skip_verify);
-  map.Read("minVersion", out.min_version);
-  map.Read("maxVersion", out.max_version);
-  map.Refuse({"ca", "cert", "keySecret"});
-  return map.Finish();
-}
-
-absl::Status ReadEndpoint(const YamlNode& node, std::string_view file,
-                          scrape::Job& job, Port& port) {
-  MapReader map(node, file, "endpoint");
+absl::Status ReadEndpoint(const YamlNode& node, const Monitor& monitor,
+                          const OperatorAssets& assets,
+                          const OperatorSettings& settings, scrape::Job& job,
+                          MonitorPort& port) {
+  const std::string_view file = monitor.object.file;
+  MapReader map(node, file, "endpoint", KeyCase::kCamel);
   map.Read("port", port.name);
   map.Read("targetPort", [&](const YamlNode& value) -> absl::Status {
     port.target = value.text;
@@ -185,181 +98,69 @@ absl::Status ReadEndpoint(const YamlNode& node, std::string_view file,
         value.text.find_first_not_of("0123456789") == std::string::npos;
     return absl::OkStatus();
   });
-  map.ReadText("portNumber", [&](const std::string& text) -> absl::Status {
-    port.target = text;
-    port.target_is_number = true;
-    return absl::OkStatus();
-  });
-  Duration interval = {}, timeout = {};
-  map.Read("interval", interval);
-  if (interval.ms != 0) job.interval = interval;
-  job.timeout = std::min(job.timeout, job.interval);
-  map.Read("scrapeTimeout", timeout);
-  if (timeout.ms != 0) job.timeout = timeout;
+  map.Read("portNumber", port.number);
+  ReadIntervals(map, settings, job);
   map.Read("path", job.metrics_path);
   map.Read("scheme", job.scheme);
   job.scheme = AsciiLower(job.scheme);
-  map.Read("params", [&](const YamlNode& params) -> absl::Status {
-    MapReader inner(params, file, "params");
-    for (const YamlEntry& entry : params.entries) {
-      inner.Read(entry.key, job.params[entry.key]);
-    }
-    return inner.Finish();
+  map.Read("params", [&](const YamlNode& params) {
+    return ReadParams(params, file, job.params);
   });
   map.Read("honorLabels", job.honor_labels);
   map.Read("honorTimestamps", job.honor_timestamps);
+  if (settings.override_honor_labels) job.honor_labels = false;
+  if (settings.override_honor_timestamps) job.honor_timestamps = false;
   map.Read("trackTimestampsStaleness", job.track_timestamps_staleness);
-  map.Read("followRedirects", job.http.follow_redirects);
-  map.Read("enableHttp2", job.http.enable_http2);
-  map.Read("proxyUrl", job.http.proxy.url);
-  map.Read("noProxy", job.http.proxy.no_proxy);
-  map.Read("proxyFromEnvironment", job.http.proxy.from_environment);
-  map.Read("bearerTokenFile", job.http.credentials.file);
-  map.Read("tlsConfig", [&](const YamlNode& tls) {
-    return ReadMonitorTls(tls, file, job.http.tls);
-  });
+  ReadMonitorProxy(map, monitor.object, assets, job.http.proxy);
+  ReadMonitorHttp(map, monitor.object, assets, job.http);
   map.Read("filterRunning", port.filter_running);
-  ReadRules(map, "relabelings", file, port.rules);
-  ReadRules(map, "metricRelabelings", file, job.metric_relabel);
-  // They name Secrets of the cluster, which are not here.
-  map.Refuse({"basicAuth", "authorization", "oauth2", "bearerTokenSecret",
-              "proxyConnectHeader"});
+  ReadRelabelRules(map, "relabelings", file, job.name_validation, port.rules);
+  ReadRelabelRules(map, "metricRelabelings", file, job.name_validation,
+                   job.metric_relabel);
+  job.metric_relabel =
+      WithNamespace(monitor.object, settings, std::move(job.metric_relabel));
   return map.Finish();
 }
 
-void AddSelector(const Monitor& monitor, std::vector<RelabelRule>& rules) {
-  const std::string prefix =
-      StrCat("__meta_kubernetes_", monitor.service ? "service" : "pod");
-  const auto label = [&](const std::string& key) {
-    return StrCat(prefix, "_label_", Sanitized(key));
-  };
-  const auto present = [&](const std::string& key) {
-    return StrCat(prefix, "_labelpresent_", Sanitized(key));
-  };
-  for (const auto& [key, value] : monitor.match_labels) {
-    rules.push_back(Filter(RelabelAction::kKeep, {label(key), present(key)},
-                           StrCat("(", value, ");true")));
-  }
-  for (const Monitor::Expression& one : monitor.match_expressions) {
-    const bool keep = one.op == "In" || one.op == "Exists";
-    const RelabelAction action =
-        keep ? RelabelAction::kKeep : RelabelAction::kDrop;
-    if (one.op == "In" || one.op == "NotIn") {
-      std::string values;
-      for (const std::string& value : one.values) {
-        StrAppend(&values, values.empty() ? "" : "|", value);
-      }
-      rules.push_back(Filter(action, {label(one.key), present(one.key)},
-                             StrCat("(", values, ");true")));
-    } else {
-      rules.push_back(Filter(action, {present(one.key)}, "true"));
-    }
-  }
-}
-
-void AddPort(const Monitor& monitor, const Port& port,
-             std::vector<RelabelRule>& rules) {
-  if (!port.name.empty()) {
-    std::string_view source = "__meta_kubernetes_pod_container_port_name";
-    if (monitor.service) {
-      source = monitor.slices ? "__meta_kubernetes_endpointslice_port_name"
-                              : "__meta_kubernetes_endpoint_port_name";
-    }
-    rules.push_back(
-        Filter(RelabelAction::kKeep, {std::string(source)}, port.name));
-  } else if (!port.target.empty()) {
-    rules.push_back(Filter(
-        RelabelAction::kKeep,
-        {port.target_is_number ? "__meta_kubernetes_pod_container_port_number"
-                               : "__meta_kubernetes_pod_container_port_name"},
-        port.target));
-  }
-}
-
-// The operator's own rules, in its order.
-std::vector<RelabelRule> RulesOf(const Monitor& monitor, const Port& port) {
-  const RelabelRule running =
-      Filter(RelabelAction::kDrop, {"__meta_kubernetes_pod_phase"},
-             "(Failed|Succeeded)");
-  std::vector<RelabelRule> rules = {Copy("job", "__tmp_prometheus_job_name")};
-  if (!monitor.service && port.filter_running) rules.push_back(running);
-  AddSelector(monitor, rules);
-  AddPort(monitor, port, rules);
-  if (monitor.service) {
-    const std::string target = StrCat(
-        "__meta_kubernetes_", monitor.slices ? "endpointslice" : "endpoint",
-        "_address_target_");
-    const std::vector<std::string> sources = {target + "kind", target + "name"};
-    rules.push_back(CopyPart(sources, "Node;(.*)", "node"));
-    rules.push_back(CopyPart(sources, "Pod;(.*)", "pod"));
-  }
-  rules.push_back(Copy("__meta_kubernetes_namespace", "namespace"));
-  if (monitor.service) {
-    rules.push_back(Copy("__meta_kubernetes_service_name", "service"));
-    rules.push_back(Copy("__meta_kubernetes_pod_name", "pod"));
-  }
-  rules.push_back(Copy("__meta_kubernetes_pod_container_name", "container"));
-  if (!monitor.service) {
-    rules.push_back(Copy("__meta_kubernetes_pod_name", "pod"));
-  }
-  if (monitor.service && port.filter_running) rules.push_back(running);
-  for (const std::string& label : monitor.target_labels) {
-    rules.push_back(
-        CopyPart({StrCat("__meta_kubernetes_service_label_", Sanitized(label))},
-                 "(.+)", Sanitized(label)));
-  }
-  for (const std::string& label : monitor.pod_target_labels) {
-    rules.push_back(
-        CopyPart({StrCat("__meta_kubernetes_pod_label_", Sanitized(label))},
-                 "(.+)", Sanitized(label)));
-  }
-  if (monitor.service) {
-    rules.push_back(
-        CopyPart({"__meta_kubernetes_service_name"}, "(.*)", "job"));
-  } else {
-    rules.push_back(
-        Fixed("job", StrCat(monitor.name_space, "/", monitor.name)));
-  }
-  if (!monitor.job_label.empty()) {
-    rules.push_back(CopyPart(
-        {StrCat("__meta_kubernetes_", monitor.service ? "service" : "pod",
-                "_label_", Sanitized(monitor.job_label))},
-        "(.+)", "job"));
-  }
-  if (const std::string& shown = port.name.empty() ? port.target : port.name;
-      !shown.empty()) {
-    rules.push_back(Fixed("endpoint", shown));
-  }
-  return rules;
-}
-
-scrape::KubernetesDiscovery DiscoveryOf(const Monitor& monitor) {
+scrape::KubernetesDiscovery DiscoveryOf(const Monitor& monitor,
+                                        const OperatorSettings& settings,
+                                        scrape::KubernetesRole role) {
   scrape::KubernetesDiscovery out;
-  out.role = scrape::KubernetesRole::kPod;
-  if (monitor.service) {
-    out.role = monitor.slices ? scrape::KubernetesRole::kEndpointSlice
-                              : scrape::KubernetesRole::kEndpoints;
-  }
-  if (!monitor.any_namespace) {
+  out.role = role;
+  if (settings.ignore_namespace_selectors) {
+    out.namespaces = {monitor.object.name_space};
+  } else if (!monitor.any_namespace) {
     out.namespaces = monitor.namespaces;
-    if (out.namespaces.empty()) out.namespaces = {monitor.name_space};
+    if (out.namespaces.empty()) out.namespaces = {monitor.object.name_space};
   }
   out.attach_node = monitor.attach_node;
+  if (monitor.select_by_role) {
+    const std::string text = SelectorText(monitor.selector);
+    out.selectors = {{role, text, {}}};
+    if (monitor.service()) {
+      out.selectors.push_back({scrape::KubernetesRole::kService, text, {}});
+    }
+  }
   return out;
 }
 
-absl::Status ReadSpec(const YamlNode& node, std::string_view file,
-                      Monitor& monitor, std::vector<scrape::Job>& jobs) {
-  MapReader map(node, file, "spec");
-  map.Read("selector", [&](const YamlNode& selector) {
-    return ReadSelector(selector, file, monitor);
-  });
+void ReadNamespaces(MapReader& map, Monitor& out) {
   map.Read("namespaceSelector", [&](const YamlNode& names) -> absl::Status {
-    MapReader inner(names, file, "namespaceSelector");
-    inner.Read("any", monitor.any_namespace);
-    inner.Read("matchNames", monitor.namespaces);
+    MapReader inner(names, out.object.file, "namespaceSelector");
+    inner.Read("any", out.any_namespace);
+    inner.Read("matchNames", out.namespaces);
     return inner.Finish();
   });
+}
+
+// What a kind's spec has beside its endpoints.
+void ReadMonitor(MapReader& map, const OperatorSettings& settings,
+                 Monitor& monitor) {
+  const std::string_view file = monitor.object.file;
+  map.Read("selector", [&](const YamlNode& selector) {
+    return ReadSelector(selector, file, monitor.selector);
+  });
+  ReadNamespaces(map, monitor);
   map.Read("jobLabel", monitor.job_label);
   map.Read("podTargetLabels", monitor.pod_target_labels);
   map.Read("attachMetadata", [&](const YamlNode& attach) -> absl::Status {
@@ -367,108 +168,239 @@ absl::Status ReadSpec(const YamlNode& node, std::string_view file,
     inner.Read("node", monitor.attach_node);
     return inner.Finish();
   });
-  ReadMonitorLimits(map, monitor.limits);
-  if (monitor.service) {
-    map.Read("targetLabels", monitor.target_labels);
-    map.ReadText("serviceDiscoveryRole",
-                 [&](const std::string& text) -> absl::Status {
-                   monitor.slices = text == "EndpointSlice";
-                   if (monitor.slices || text == "Endpoints") {
-                     return absl::OkStatus();
-                   }
-                   return InvalidArgument("must be Endpoints or EndpointSlice");
-                 });
-  }
-  map.Refuse({"scrapeClass", "selectorMechanism"});
-  // Last, as endpoints begin with what the rest says.
-  size_t number = 0;
-  map.ReadEach(monitor.service ? "endpoints" : "podMetricsEndpoints",
-               [&](const YamlNode& item) -> absl::Status {
-                 scrape::Job job = monitor.limits;
-                 Port port;
-                 job.name = StrCat(
-                     monitor.service ? "serviceMonitor/" : "podMonitor/",
-                     monitor.name_space, "/", monitor.name, "/", number++);
-                 NARTHEX_RETURN_IF_ERROR(ReadEndpoint(item, file, job, port));
-                 job.kubernetes_discovery = {DiscoveryOf(monitor)};
-                 job.relabel = RulesOf(monitor, port);
-                 job.relabel.insert(job.relabel.end(), port.rules.begin(),
-                                    port.rules.end());
-                 const absl::Status valid = scrape::ValidateJob(job);
-                 if (!valid.ok()) return ErrorAt(file, item, Message(valid));
-                 jobs.push_back(std::move(job));
-                 return absl::OkStatus();
+  map.ReadText(
+      "selectorMechanism", [&](const std::string& text) -> absl::Status {
+        monitor.select_by_role = text == kRelabelByRole;
+        if (monitor.select_by_role || text == "RelabelConfig") {
+          return absl::OkStatus();
+        }
+        return InvalidArgument("must be RelabelConfig or RoleSelector");
+      });
+  ReadMonitorLimits(map, settings, monitor.limits);
+  map.Refuse({"scrapeClass"});
+  if (!monitor.service()) return;
+  map.Read("targetLabels", monitor.target_labels);
+  monitor.slices = settings.slices;
+  map.ReadText("serviceDiscoveryRole",
+               [&](const std::string& text) -> absl::Status {
+                 monitor.slices = text == "EndpointSlice";
+                 if (monitor.slices || text == "Endpoints") {
+                   return absl::OkStatus();
+                 }
+                 return InvalidArgument("must be Endpoints or EndpointSlice");
                });
+}
+
+absl::Status Add(const OperatorObject& object, const YamlNode& node,
+                 scrape::Job job, std::vector<scrape::Job>& jobs) {
+  const absl::Status valid = scrape::ValidateJob(job);
+  if (!valid.ok()) return ErrorAt(object.file, node, Message(valid));
+  jobs.push_back(std::move(job));
+  return absl::OkStatus();
+}
+
+absl::Status TranslateMonitor(const OperatorObject& object,
+                              const YamlNode& spec,
+                              const OperatorAssets& assets,
+                              const OperatorSettings& settings,
+                              std::vector<scrape::Job>& jobs) {
+  Monitor monitor;
+  monitor.object = object;
+  MapReader map(spec, object.file, "spec", KeyCase::kCamel);
+  ReadMonitor(map, settings, monitor);
+  const bool service = monitor.service();
+  scrape::KubernetesRole role = scrape::KubernetesRole::kPod;
+  if (service) {
+    role = monitor.slices ? scrape::KubernetesRole::kEndpointSlice
+                          : scrape::KubernetesRole::kEndpoints;
+  }
+  size_t number = 0;
+  map.ReadEach(
+      service ? "endpoints" : "podMetricsEndpoints",
+      [&](const YamlNode& item) -> absl::Status {
+        scrape::Job job = monitor.limits;
+        MonitorPort port;
+        job.name = StrCat(service ? "serviceMonitor/" : "podMonitor/",
+                          object.name_space, "/", object.name, "/", number++);
+        NARTHEX_RETURN_IF_ERROR(
+            ReadEndpoint(item, monitor, assets, settings, job, port));
+        job.kubernetes_discovery = {DiscoveryOf(monitor, settings, role)};
+        job.relabel = RulesOf(monitor, port, settings);
+        return Add(object, item, std::move(job), jobs);
+      });
   return map.Finish();
 }
 
-const YamlNode* Member(const YamlNode& map, std::string_view key) {
-  for (const YamlEntry& entry : map.entries) {
-    if (entry.key == key) return &entry.value;
+absl::Status ReadProbeTargets(const YamlNode& node, Monitor& monitor,
+                              const OperatorSettings& settings,
+                              scrape::Job& job, ProbeTargets& out) {
+  const std::string_view file = monitor.object.file;
+  MapReader map(node, file, "targets");
+  map.Read("ingress", [&](const YamlNode& ingress) -> absl::Status {
+    out.ingress = true;
+    MapReader inner(ingress, file, "ingress", KeyCase::kCamel);
+    inner.Read("selector", [&](const YamlNode& selector) {
+      return ReadSelector(selector, file, out.selector);
+    });
+    ReadNamespaces(inner, monitor);
+    ReadRelabelRules(inner, "relabelingConfigs", file, job.name_validation,
+                     out.rules);
+    return inner.Finish();
+  });
+  // The operator takes it, if both are there.
+  map.Read("staticConfig", [&](const YamlNode& list) -> absl::Status {
+    out = {};
+    std::vector<std::string> targets;
+    Labels labels;
+    MapReader inner(list, file, "staticConfig", KeyCase::kCamel);
+    inner.Read("static", targets);
+    inner.Read("labels", [&](const YamlNode& pairs) -> absl::Status {
+      NARTHEX_ASSIGN_OR_RETURN(labels, ReadLabels(pairs, file));
+      return absl::OkStatus();
+    });
+    if (labels.Get("namespace").empty()) {
+      std::vector<Label> more(labels.begin(), labels.end());
+      more.push_back({"namespace", monitor.object.name_space});
+      labels = Labels::FromPairs(more);
+    }
+    ReadRelabelRules(inner, "relabelingConfigs", file, job.name_validation,
+                     out.rules);
+    job.static_groups = {scrape::MakeTargetGroup(targets, labels)};
+    job.static_groups[0].source = "0";
+    return inner.Finish();
+  });
+  if (!out.ingress && job.static_groups.empty()) {
+    map.Fail("has neither staticConfig nor ingress");
   }
-  return nullptr;
+  if (out.ingress) {
+    job.kubernetes_discovery = {
+        DiscoveryOf(monitor, settings, scrape::KubernetesRole::kIngress)};
+  }
+  return map.Finish();
 }
 
-std::string Text(const YamlNode* map, std::string_view key) {
-  const YamlNode* value = map != nullptr ? Member(*map, key) : nullptr;
-  return value != nullptr ? value->text : std::string();
+absl::Status TranslateProbe(const OperatorObject& object, const YamlNode& spec,
+                            const OperatorAssets& assets,
+                            const OperatorSettings& settings,
+                            std::vector<scrape::Job>& jobs) {
+  const std::string_view file = object.file;
+  Monitor monitor;
+  monitor.object = object;
+  scrape::Job job;
+  job.name = StrCat("probe/", object.name_space, "/", object.name);
+  job.metrics_path = "/probe";
+  job.honor_timestamps = !settings.override_honor_timestamps;
+  std::string job_label, url, module;
+  ProbeTargets targets;
+  MapReader map(spec, file, "spec", KeyCase::kCamel);
+  map.Read("jobName", job_label);
+  map.Read("prober", [&](const YamlNode& prober) -> absl::Status {
+    MapReader inner(prober, file, "prober");
+    inner.Read("url", url);
+    inner.Read("scheme", job.scheme);
+    job.scheme = AsciiLower(job.scheme);
+    inner.Read("path", job.metrics_path);
+    ReadMonitorProxy(inner, object, assets, job.http.proxy);
+    return inner.Finish();
+  });
+  if (url.empty()) map.Fail("has no prober with a url");
+  map.ReadEach("params", [&](const YamlNode& item) -> absl::Status {
+    std::string name;
+    std::vector<std::string> values;
+    MapReader inner(item, file, "params entry");
+    inner.Read("name", name);
+    inner.Read("values", values);
+    job.params[name] = std::move(values);
+    return inner.Finish();
+  });
+  map.Read("module", module);
+  if (!module.empty()) job.params["module"] = {module};
+  ReadIntervals(map, settings, job);
+  ReadMonitorLimits(map, settings, job);
+  ReadMonitorHttp(map, object, assets, job.http);
+  map.Read("targets", [&](const YamlNode& node) {
+    return ReadProbeTargets(node, monitor, settings, job, targets);
+  });
+  ReadRelabelRules(map, "metricRelabelings", file, job.name_validation,
+                   job.metric_relabel);
+  job.metric_relabel =
+      WithNamespace(object, settings, std::move(job.metric_relabel));
+  map.Refuse({"scrapeClass"});
+  NARTHEX_RETURN_IF_ERROR(map.Finish());
+  job.relabel = ProbeRulesOf(object, job_label, url, targets, settings);
+  return Add(object, spec, std::move(job), jobs);
 }
 
-absl::Status ReadMonitor(const YamlNode& root, std::string_view file,
-                         std::vector<scrape::Job>& jobs) {
+// One object, or those of a List.
+absl::Status Collect(const YamlNode& root, std::string_view file,
+                     std::vector<OperatorObject>& out) {
   if (root.kind == YamlNode::Kind::kNull) return absl::OkStatus();
-  const std::string kind = Text(&root, "kind");
-  const YamlNode* items = Member(root, "items");
-  if (kind.ends_with("List") && items != nullptr) {
+  OperatorObject object{&root, file, TextAt(root, "kind"), {}, {}};
+  const YamlNode* items = FindMember(root, "items");
+  if (object.kind.ends_with("List") && items != nullptr) {
     for (const YamlNode& item : items->items) {
-      NARTHEX_RETURN_IF_ERROR(ReadMonitor(item, file, jobs));
+      NARTHEX_RETURN_IF_ERROR(Collect(item, file, out));
     }
     return absl::OkStatus();
   }
-  Monitor monitor;
-  monitor.service = kind == "ServiceMonitor";
-  if (!Text(&root, "apiVersion").starts_with(kGroup) ||
-      (!monitor.service && kind != "PodMonitor")) {
+  const bool ours = TextAt(root, "apiVersion").starts_with(kGroup);
+  static constexpr std::string_view kOurs[] = {
+      "ServiceMonitor", "PodMonitor", "Probe", "Prometheus", "PrometheusAgent"};
+  const bool known =
+      ours ? std::count(std::begin(kOurs), std::end(kOurs), object.kind) != 0
+           : object.kind == "Secret" || object.kind == "ConfigMap";
+  if (!known) {
     return ErrorAt(file, root,
-                   StrCat("is neither a ServiceMonitor nor a PodMonitor of ",
-                          "monitoring.coreos.com but \"", kind, "\""));
+                   StrCat("is neither a ServiceMonitor, PodMonitor, Probe or "
+                          "Prometheus of monitoring.coreos.com nor a Secret "
+                          "or ConfigMap but \"",
+                          object.kind, "\""));
   }
-  const YamlNode* meta = Member(root, "metadata");
-  monitor.name = Text(meta, "name");
-  monitor.name_space = Text(meta, "namespace");
-  if (monitor.name_space.empty()) monitor.name_space = "default";
-  const YamlNode* spec = Member(root, "spec");
-  if (monitor.name.empty() || spec == nullptr) {
-    return ErrorAt(file, root, "has no metadata.name or no spec");
+  if (const YamlNode* meta = FindMember(root, "metadata")) {
+    object.name = TextAt(*meta, "name");
+    object.name_space = TextAt(*meta, "namespace");
   }
-  return ReadSpec(*spec, file, monitor, jobs);
+  if (object.name_space.empty()) object.name_space = "default";
+  if (object.name.empty()) return ErrorAt(file, root, "has no metadata.name");
+  out.push_back(std::move(object));
+  return absl::OkStatus();
 }
 
-}  // namespace
-}  // namespace narthex::config
+absl::Status Translate(const OperatorObject& object,
+                       const OperatorAssets& assets,
+                       const OperatorSettings& settings,
+                       std::vector<scrape::Job>& jobs) {
+  const bool probe = object.kind == "Probe";
+  if (!probe && !object.kind.ends_with("Monitor")) return absl::OkStatus();
+  const YamlNode* spec = FindMember(*object.node, "spec");
+  if (spec == nullptr) {
+    return ErrorAt(object.file, *object.node, "has no spec");
+  }
+  return probe ? TranslateProbe(object, *spec, assets, settings, jobs)
+               : TranslateMonitor(object, *spec, assets, settings, jobs);
+}
 
-namespace narthex {
-
-absl::StatusOr<std::vector<scrape::Job>> ReadMonitors(std::string_view yaml,
-                                                      std::string_view file) {
-  std::vector<scrape::Job> jobs;
-  // Documents end at a line of dashes; those before count as empty lines, so
-  // that positions stay true.
+// Documents end at a line of dashes; those before count as empty lines, so that
+// positions stay true.
+absl::Status ReadDocuments(const OperatorFile& file,
+                           std::vector<YamlNode>& out) {
+  std::string_view text = file.text;
   std::string before;
   std::string document;
   const auto read = [&]() -> absl::Status {
-    NARTHEX_ASSIGN_OR_RETURN(const config::YamlNode root,
-                             config::ParseYaml(before + document, file));
+    NARTHEX_ASSIGN_OR_RETURN(YamlNode root,
+                             ParseYaml(before + document, file.name));
+    out.push_back(std::move(root));
     before.append(
         static_cast<size_t>(std::count(document.begin(), document.end(), '\n')),
         '\n');
     document.clear();
-    return config::ReadMonitor(root, file, jobs);
+    return absl::OkStatus();
   };
-  while (!yaml.empty()) {
-    const size_t end = std::min(yaml.find('\n'), yaml.size());
-    const std::string_view line = yaml.substr(0, end);
-    yaml.remove_prefix(std::min(end + 1, yaml.size()));
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
     if (line.starts_with("---")) {
       document += '\n';
       NARTHEX_RETURN_IF_ERROR(read());
@@ -477,8 +409,50 @@ absl::StatusOr<std::vector<scrape::Job>> ReadMonitors(std::string_view yaml,
       document += '\n';
     }
   }
-  NARTHEX_RETURN_IF_ERROR(read());
+  return read();
+}
+
+}  // namespace
+}  // namespace narthex::config
+
+namespace narthex {
+
+absl::StatusOr<std::vector<scrape::Job>> ReadOperatorObjects(
+    std::span<const OperatorFile> files, const OperatorOptions& options) {
+  std::vector<std::vector<config::YamlNode>> documents(files.size());
+  std::vector<config::OperatorObject> objects;
+  for (size_t i = 0; i < files.size(); ++i) {
+    NARTHEX_RETURN_IF_ERROR(config::ReadDocuments(files[i], documents[i]));
+    for (const config::YamlNode& root : documents[i]) {
+      NARTHEX_RETURN_IF_ERROR(config::Collect(root, files[i].name, objects));
+    }
+  }
+  config::OperatorAssets assets;
+  config::OperatorSettings settings;
+  for (const config::OperatorObject& object : objects) {
+    if (object.kind == "Secret" || object.kind == "ConfigMap") {
+      NARTHEX_RETURN_IF_ERROR(config::ReadAssets(object, assets));
+    } else if (object.kind.starts_with("Prometheus")) {
+      NARTHEX_RETURN_IF_ERROR(config::ReadSettings(object, settings));
+    }
+  }
+  if (options.shards) settings.shards = options.shards;
+  settings.shard = options.shard;
+  if (settings.shard >= settings.shards.value_or(1)) {
+    return InvalidArgument(StrCat("there is no shard ", settings.shard, " of ",
+                                  settings.shards.value_or(1)));
+  }
+  std::vector<scrape::Job> jobs;
+  for (const config::OperatorObject& object : objects) {
+    NARTHEX_RETURN_IF_ERROR(config::Translate(object, assets, settings, jobs));
+  }
   return jobs;
+}
+
+absl::StatusOr<std::vector<scrape::Job>> ReadMonitors(std::string_view yaml,
+                                                      std::string_view file) {
+  const OperatorFile one{yaml, file};
+  return ReadOperatorObjects({&one, 1});
 }
 
 }  // namespace narthex

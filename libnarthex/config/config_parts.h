@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,9 +27,17 @@ absl::Status ReadGlobal(const YamlNode& node, std::string_view file,
 // config_scrape.cc: defaults come from `global`.
 absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
                                     const GlobalConfig& global);
+void ReadRelabelRules(MapReader& map, std::string_view key,
+                      std::string_view file, scrape::NameValidation validation,
+                      std::vector<scrape::RelabelRule>& out);
 absl::StatusOr<scrape::RelabelRule> ReadRelabelRule(
     const YamlNode& node, std::string_view file,
-    scrape::NameValidation validation);
+    scrape::NameValidation validation, KeyCase keys = KeyCase::kSnake);
+void ReadLimits(MapReader& map, scrape::Job& job);
+void ReadFallbackProtocol(MapReader& map, std::string_view key,
+                          scrape::Job& job);
+absl::Status ReadParams(const YamlNode& node, std::string_view file,
+                        std::map<std::string, std::vector<std::string>>& out);
 
 // config_http.cc: the fields of http_config that stand in a larger map.
 void ReadHttpOptions(MapReader& map, std::string_view file,
@@ -42,6 +51,8 @@ void ReadDiscovery(MapReader& map, std::string_view file, scrape::Job& job);
 
 // A map of label names to values, checked.
 absl::StatusOr<Labels> ReadLabels(const YamlNode& node, std::string_view file);
+// Standard base64, line ends and padding at will; false: it is none.
+bool DecodeBase64(std::string_view text, std::string& out);
 // `path`, or, if it is relative, below the folder of `file`.
 std::string FromFolderOf(std::string_view file, const std::string& path);
 // `whose`: "global config", for messages.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libnarthex/config/config_parts.h"
+#include "narthex/operator.h"
 
 namespace narthex {
 namespace {
@@ -77,6 +78,9 @@ std::string Quoted(std::string_view text) {
 // Lines of YAML at a level of indentation.
 class YamlText {
  public:
+  // `reveal`: secrets are written as they are.
+  explicit YamlText(bool reveal = false) : reveal_(reveal) {}
+
   void Open(std::string_view key) {
     Line(StrCat(key, ":"));
     ++level_;
@@ -105,10 +109,14 @@ class YamlText {
     for (const std::string& value : values) Line(StrCat("- ", Quoted(value)));
   }
   void SecretIf(std::string_view key, const scrape::Secret& secret) {
-    if (!secret.value.empty()) Line(StrCat(key, ": ", kHidden));
+    if (!secret.value.empty()) Text(key, Shown(secret));
     TextIf(StrCat(key, "_file"), secret.file);
     TextIf(StrCat(key, "_ref"), secret.ref);
   }
+  std::string Shown(const scrape::Secret& secret) const {
+    return reveal_ ? secret.value : std::string(kHidden);
+  }
+  bool reveal() const { return reveal_; }
   void Map(std::string_view key, const Labels& labels) {
     if (labels.empty()) return;
     Open(key);
@@ -135,6 +143,7 @@ class YamlText {
     out_ += '\n';
   }
 
+  const bool reveal_;
   std::string out_;
   int level_ = 0;
   bool dash_ = false;
@@ -212,15 +221,21 @@ std::string Redacted(const std::string& url) {
 }
 
 void WriteProxy(YamlText& out, const scrape::ProxyOptions& proxy) {
-  out.TextIf("proxy_url", Redacted(proxy.url));
+  out.TextIf("proxy_url", out.reveal() ? proxy.url : Redacted(proxy.url));
   out.TextIf("no_proxy", proxy.no_proxy);
   if (proxy.from_environment) out.Flag("proxy_from_environment", true);
   if (proxy.connect_headers.empty()) return;
   out.Open("proxy_connect_header");
-  std::string done;
-  for (const auto& [name, value] : proxy.connect_headers) {
-    if (std::exchange(done, name) == name) continue;
-    out.List(Quoted(name), {std::string(kHidden)});
+  for (size_t i = 0; i < proxy.connect_headers.size();) {
+    const std::string& name = proxy.connect_headers[i].first;
+    std::vector<std::string> values;
+    for (; i < proxy.connect_headers.size() &&
+           proxy.connect_headers[i].first == name;
+         ++i) {
+      values.push_back(out.Shown(proxy.connect_headers[i].second));
+    }
+    if (!out.reveal()) values.resize(1);
+    out.List(Quoted(name), values);
   }
   out.Close();
 }
@@ -267,7 +282,7 @@ void WriteHeaders(
     for (; i < headers.size() && headers[i].first == name; ++i) {
       const scrape::Secret& value = headers[i].second;
       if (value.file.empty()) {
-        hidden.emplace_back(kHidden);
+        hidden.push_back(out.Shown(value));
       } else {
         files.push_back(value.file);
       }
@@ -541,6 +556,12 @@ std::string FormatJob(const scrape::Job& job) {
 
 std::string FormatJobs(const std::vector<scrape::Job>& jobs) {
   YamlText out;
+  WriteEach(out, "scrape_configs", jobs, &WriteJob);
+  return out.Take();
+}
+
+std::string FormatJobsWithSecrets(const std::vector<scrape::Job>& jobs) {
+  YamlText out(/*reveal=*/true);
   WriteEach(out, "scrape_configs", jobs, &WriteJob);
   return out.Take();
 }

@@ -21,56 +21,6 @@ constexpr std::string_view kRefused[] = {
     "scaleway_sd_configs",     "serverset_sd_configs", "stackit_sd_configs",
     "triton_sd_configs",       "uyuni_sd_configs",     "vultr_sd_configs"};
 
-absl::Status ReadParams(const YamlNode& node, std::string_view file,
-                        std::map<std::string, std::vector<std::string>>& out) {
-  if (node.kind != YamlNode::Kind::kMap) {
-    return ErrorAt(file, node, "params must be a map of lists");
-  }
-  MapReader map(node, file, "params");
-  for (const YamlEntry& entry : node.entries) {
-    map.Read(entry.key, out[entry.key]);
-  }
-  return map.Finish();
-}
-
-void ReadRelabelRules(MapReader& map, std::string_view key,
-                      std::string_view file, scrape::NameValidation validation,
-                      std::vector<scrape::RelabelRule>& out) {
-  map.ReadEach(key, [&](const YamlNode& node) -> absl::Status {
-    if (node.kind == YamlNode::Kind::kNull) {
-      const bool targets = key == "relabel_configs";
-      return ErrorAt(file, node,
-                     StrCat("empty or null ", targets ? "target" : "metric",
-                            " relabeling rule in scrape config"));
-    }
-    NARTHEX_ASSIGN_OR_RETURN(scrape::RelabelRule rule,
-                             ReadRelabelRule(node, file, validation));
-    out.push_back(std::move(rule));
-    return absl::OkStatus();
-  });
-}
-
-// 0 is as good as not said: then `global` counts.
-void ReadLimits(MapReader& map, scrape::Job& job) {
-  const auto read = [&](std::string_view key, size_t& out) {
-    size_t limit = 0;
-    map.Read(key, limit);
-    if (limit != 0) out = limit;
-  };
-  uint64_t body_size = 0;
-  map.ReadBytes("body_size_limit", body_size);
-  if (body_size != 0) job.body_size_limit = body_size;
-  read("sample_limit", job.sample_limit);
-  read("target_limit", job.target_limit);
-  read("label_limit", job.label_limit);
-  read("label_name_length_limit", job.label_name_length_limit);
-  read("label_value_length_limit", job.label_value_length_limit);
-  read("keep_dropped_targets", job.keep_dropped_targets);
-  read("native_histogram_bucket_limit", job.native_histogram_bucket_limit);
-  map.Read("native_histogram_min_bucket_factor",
-           job.native_histogram_min_bucket_factor);
-}
-
 // What is not said here is as `global` says, and of that what is not said is as
 // validation or histograms need it.
 void ReadNames(MapReader& map, const GlobalConfig& global, scrape::Job& job) {
@@ -120,14 +70,81 @@ scrape::Job FromGlobal(const GlobalConfig& global) {
 
 }  // namespace
 
+absl::Status ReadParams(const YamlNode& node, std::string_view file,
+                        std::map<std::string, std::vector<std::string>>& out) {
+  if (node.kind != YamlNode::Kind::kMap) {
+    return ErrorAt(file, node, "params must be a map of lists");
+  }
+  MapReader map(node, file, "params");
+  for (const YamlEntry& entry : node.entries) {
+    map.Read(entry.key, out[entry.key]);
+  }
+  return map.Finish();
+}
+
+void ReadRelabelRules(MapReader& map, std::string_view key,
+                      std::string_view file, scrape::NameValidation validation,
+                      std::vector<scrape::RelabelRule>& out) {
+  map.ReadEach(key, [&](const YamlNode& node) -> absl::Status {
+    if (node.kind == YamlNode::Kind::kNull) {
+      const bool targets = key == "relabel_configs";
+      return ErrorAt(file, node,
+                     StrCat("empty or null ", targets ? "target" : "metric",
+                            " relabeling rule in scrape config"));
+    }
+    NARTHEX_ASSIGN_OR_RETURN(
+        scrape::RelabelRule rule,
+        ReadRelabelRule(node, file, validation, map.keys()));
+    out.push_back(std::move(rule));
+    return absl::OkStatus();
+  });
+}
+
+// 0 is as good as not said: then `global` counts.
+void ReadLimits(MapReader& map, scrape::Job& job) {
+  const auto read = [&](std::string_view key, size_t& out) {
+    size_t limit = 0;
+    map.Read(key, limit);
+    if (limit != 0) out = limit;
+  };
+  uint64_t body_size = 0;
+  map.ReadBytes("body_size_limit", body_size);
+  if (body_size != 0) job.body_size_limit = body_size;
+  read("sample_limit", job.sample_limit);
+  read("target_limit", job.target_limit);
+  read("label_limit", job.label_limit);
+  read("label_name_length_limit", job.label_name_length_limit);
+  read("label_value_length_limit", job.label_value_length_limit);
+  read("keep_dropped_targets", job.keep_dropped_targets);
+  read("native_histogram_bucket_limit", job.native_histogram_bucket_limit);
+  map.Read("native_histogram_min_bucket_factor",
+           job.native_histogram_min_bucket_factor);
+}
+
+void ReadFallbackProtocol(MapReader& map, std::string_view key,
+                          scrape::Job& job) {
+  map.ReadText(key, [&](const std::string& text) -> absl::Status {
+    if (text.empty()) return absl::OkStatus();
+    const auto read = scrape::ParseScrapeProtocol(text);
+    if (!read.ok()) {
+      return InvalidArgument(
+          StrCat("invalid fallback_scrape_protocol for scrape config with job "
+                 "name ",
+                 GoQuote(job.name), ": ", Message(read.status())));
+    }
+    job.fallback_protocol = *read;
+    return absl::OkStatus();
+  });
+}
+
 absl::StatusOr<scrape::RelabelRule> ReadRelabelRule(
     const YamlNode& node, std::string_view file,
-    scrape::NameValidation validation) {
+    scrape::NameValidation validation, KeyCase keys) {
   if (node.kind != YamlNode::Kind::kMap) {
     return ErrorAt(file, node, "empty or null relabel config");
   }
   scrape::RelabelRule rule;
-  MapReader map(node, file, "relabel config");
+  MapReader map(node, file, "relabel config", keys);
   map.Read("source_labels", rule.source_labels);
   map.Read("separator", rule.separator);
   map.Read("regex", rule.regex);
@@ -175,19 +192,7 @@ absl::StatusOr<scrape::Job> ReadJob(const YamlNode& node, std::string_view file,
   ReadHttpOptions(map, file, job.http);
   map.Read("enable_compression", job.enable_compression);
   ReadHistograms(map, global, job);
-  map.ReadText("fallback_scrape_protocol",
-               [&](const std::string& text) -> absl::Status {
-                 const auto read = scrape::ParseScrapeProtocol(text);
-                 if (text.empty()) return absl::OkStatus();
-                 if (!read.ok()) {
-                   return InvalidArgument(
-                       StrCat("invalid fallback_scrape_protocol for scrape "
-                              "config with job name ",
-                              GoQuote(job.name), ": ", Message(read.status())));
-                 }
-                 job.fallback_protocol = *read;
-                 return absl::OkStatus();
-               });
+  ReadFallbackProtocol(map, "fallback_scrape_protocol", job);
 
   map.Read("honor_labels", job.honor_labels);
   map.Read("honor_timestamps", job.honor_timestamps);

@@ -292,19 +292,49 @@ absl::Status ErrorAt(std::string_view file, const YamlNode& node,
   return InvalidArgument(StrCat(Position(file, node.line, node.column), what));
 }
 
+const YamlNode* FindMember(const YamlNode& map, std::string_view key) {
+  for (const YamlEntry& entry : map.entries) {
+    if (entry.key == key) return &entry.value;
+  }
+  return nullptr;
+}
+std::string TextOf(const YamlNode* node) {
+  return node != nullptr && node->kind == YamlNode::Kind::kScalar
+             ? node->text
+             : std::string();
+}
+std::string TextAt(const YamlNode& map, std::string_view key) {
+  return TextOf(FindMember(map, key));
+}
+
 MapReader::MapReader(const YamlNode& node, std::string_view file,
-                     std::string_view what)
-    : node_(node), file_(file), what_(what), known_(node.entries.size()) {
+                     std::string_view what, KeyCase keys)
+    : node_(node),
+      file_(file),
+      what_(what),
+      keys_(keys),
+      known_(node.entries.size()) {
   if (node.kind != YamlNode::Kind::kMap && node.kind != YamlNode::Kind::kNull) {
     status_ = ErrorAt(file, node, StrCat(what, " must be a map"));
   }
 }
 
+std::string MapReader::Spelled(std::string_view key) const {
+  std::string out;
+  for (const char c : key) {
+    const bool hump = keys_ == KeyCase::kCamel && out.ends_with('_');
+    if (hump) out.pop_back();
+    out.push_back(hump && c >= 'a' && c <= 'z' ? c - ('a' - 'A') : c);
+  }
+  return out;
+}
+
 const YamlNode* MapReader::Take(std::string_view key) {
   if (!status_.ok()) return nullptr;
   asked_.push_back(key);
+  const std::string spelled = Spelled(key);
   for (size_t i = 0; i < node_.entries.size(); ++i) {
-    if (node_.entries[i].key != key) continue;
+    if (node_.entries[i].key != spelled) continue;
     known_[i] = true;
     const YamlNode& value = node_.entries[i].value;
     return value.kind == YamlNode::Kind::kNull ? nullptr : &value;
@@ -315,14 +345,16 @@ const YamlNode* MapReader::Take(std::string_view key) {
 void MapReader::Keep(const YamlNode& at, std::string_view key,
                      const absl::Status& status) {
   if (status.ok() || !status_.ok()) return;
-  status_ = ErrorAt(file_, at, StrCat(key, ": ", Message(status)));
+  status_ = ErrorAt(file_, at, StrCat(Spelled(key), ": ", Message(status)));
 }
 
 bool MapReader::Has(std::string_view key) const {
-  return std::any_of(
-      node_.entries.begin(), node_.entries.end(), [&](const YamlEntry& entry) {
-        return entry.key == key && entry.value.kind != YamlNode::Kind::kNull;
-      });
+  const std::string spelled = Spelled(key);
+  return std::any_of(node_.entries.begin(), node_.entries.end(),
+                     [&](const YamlEntry& entry) {
+                       return entry.key == spelled &&
+                              entry.value.kind != YamlNode::Kind::kNull;
+                     });
 }
 
 void MapReader::Read(std::string_view key, std::string& out) {
@@ -451,13 +483,14 @@ absl::Status MapReader::Finish() {
     const YamlEntry& entry = node_.entries[i];
     std::string text = StrCat(Position(file_, entry.line, entry.column),
                               "unknown key \"", entry.key, "\" in ", what_);
-    std::string_view best;
+    std::string best;
     size_t least = 3;
     for (const std::string_view asked : asked_) {
-      const size_t distance = Distance(entry.key, asked);
+      std::string spelled = Spelled(asked);
+      const size_t distance = Distance(entry.key, spelled);
       if (distance < least) {
         least = distance;
-        best = asked;
+        best = std::move(spelled);
       }
     }
     if (!best.empty()) StrAppend(&text, "; did you mean \"", best, "\"?");

@@ -57,9 +57,19 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text,
 // Whether it is one of YAML 1.1's booleans, unquoted; if so, which.
 bool AsBool(const YamlNode& node, bool& out);
 
+// For documents of others, of which only a part counts: the value under a key,
+// null if there is none; its text, "" if it is none.
+const YamlNode* FindMember(const YamlNode& map, std::string_view key);
+std::string TextOf(const YamlNode* node);
+std::string TextAt(const YamlNode& map, std::string_view key);
+
 // kInvalidArgument "<file>:<line>:<column>: <what>".
 absl::Status ErrorAt(std::string_view file, const YamlNode& node,
                      std::string_view what);
+
+// How a document writes its keys; the reader is asked for "source_labels" in
+// either case, or for exactly what stands there.
+enum class KeyCase : uint8_t { kSnake, kCamel };
 
 // Reads the fields of a map, each once, then refuses what is left over:
 //
@@ -74,7 +84,8 @@ absl::Status ErrorAt(std::string_view file, const YamlNode& node,
 class MapReader {
  public:
   // `what` names the map in messages: "global", "scrape_configs entry".
-  MapReader(const YamlNode& node, std::string_view file, std::string_view what);
+  MapReader(const YamlNode& node, std::string_view file, std::string_view what,
+            KeyCase keys = KeyCase::kSnake);
 
   void Read(std::string_view key, std::string& out);
   void Read(std::string_view key, bool& out);
@@ -105,10 +116,13 @@ class MapReader {
 
   bool Has(std::string_view key) const;  // there, and not null
   const absl::Status& status() const { return status_; }
+  KeyCase keys() const { return keys_; }
   // The first error; or a key that nobody has asked for.
   absl::Status Finish();
 
  private:
+  // `key` as this document writes it.
+  std::string Spelled(std::string_view key) const;
   // The value, marked as known; null if absent, null or after an error.
   const YamlNode* Take(std::string_view key);
   void Keep(const YamlNode& at, std::string_view key,
@@ -117,6 +131,7 @@ class MapReader {
   const YamlNode& node_;
   const std::string_view file_;
   const std::string_view what_;
+  const KeyCase keys_;
   absl::Status status_;
   std::vector<bool> known_;              // as long as node_.entries
   std::vector<std::string_view> asked_;  // for "did you mean"

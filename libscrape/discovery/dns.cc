@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "libscrape/discovery/discovery_counters.h"
 #include "libscrape/discovery/kinds.h"
 #include "libscrape/discovery/refresh.h"
 #include "narthex/base/status.h"
@@ -79,6 +80,7 @@ class DnsRefresher final : public Refresher {
 
   void Take(const std::string& name,
             const absl::StatusOr<std::vector<DnsRecord>>& records) {
+    DnsLookups(context_).Inc();
     if (records.ok()) {
       TargetGroup group;
       group.source = name;
@@ -87,6 +89,7 @@ class DnsRefresher final : public Refresher {
       }
       groups_.push_back(std::move(group));
     } else {
+      DnsLookupFailures(context_).Inc();
       Log(context_.logger, LogLevel::kError, "Error refreshing DNS targets",
           {{"discovery", "dns"}, {"err", Message(records.status())}});
     }

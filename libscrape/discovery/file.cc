@@ -10,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "libscrape/discovery/discovery_counters.h"
 #include "libscrape/discovery/file_watch.h"
 #include "narthex/base/ascii.h"
 #include "narthex/base/status.h"
@@ -160,6 +161,7 @@ void FileDiscoverer::State::Refresh() {
     auto& previous = groups_[path];
     auto groups = ReadGroups(path);
     if (!groups.ok()) {
+      FileReadErrors(context_).Inc();
       Log(context_.logger, LogLevel::kError, "Error reading file",
           {{"path", path}, {"err", Message(groups.status())}});
       found[path] = previous;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "libscrape/discovery/discovery_counters.h"
 #include "libscrape/discovery/kinds.h"
 #include "libscrape/discovery/refresh.h"
 #include "narthex/base/ascii.h"
@@ -71,6 +72,8 @@ class HttpRefresher final : public Refresher {
   void Take(const absl::StatusOr<HttpResponse>& answer) {
     auto groups = Read(answer);
     if (!groups.ok()) {
+      HttpFailures(context_).Inc();
+      RefreshFailures(context_, "http").Inc();
       Log(context_.logger, LogLevel::kError, "Unable to refresh target groups",
           {{"discovery", "http"}, {"err", Message(groups.status())}});
       return;

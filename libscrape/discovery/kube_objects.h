@@ -122,7 +122,7 @@ struct KubeObject {
   std::string external_name = {};
   std::string load_balancer_ip = {};  // several: with commas
   std::string primary_family = {};    // "IPv4"; empty: it has but one
-  std::vector<KubePort> ports = {};  // of an endpoint slice too
+  std::vector<KubePort> ports = {};   // of an endpoint slice too
 
   // Endpoints; endpoint slice.
   std::vector<KubeSubset> subsets = {};

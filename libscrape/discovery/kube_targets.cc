@@ -196,8 +196,7 @@ const KubeObject* FindPod(const KubeStores& stores,
 void MakePod(const KubeObject& pod, const KubeStores& stores,
              TargetGroup& group) {
   if (pod.pod_ip.empty()) return;
-  if (stores.nodes != nullptr &&
-      Find(stores.nodes, pod.node_name) == nullptr) {
+  if (stores.nodes != nullptr && Find(stores.nodes, pod.node_name) == nullptr) {
     return;
   }
   LabelMap common;

@@ -25,6 +25,11 @@ constexpr Duration kLastRetry = Seconds(30);
 constexpr Duration kLongestRetryAfter = Minutes(5);
 constexpr int kGone = 410;
 constexpr int kTooManyRequests = 429;
+constexpr int kUnauthorized = 401;
+
+void Count(Counter* counter) {
+  if (counter != nullptr) counter->Inc();
+}
 
 // What the server says is wrong, or the HTTP status alone.
 absl::Status ErrorOf(const HttpResponse& response) {
@@ -52,7 +57,7 @@ Duration RetryAfter(const HttpResponse& response) {
 
 // Busy or broken for the moment; what was seen before is still true.
 bool IsPassing(int status) {
-  return status == kTooManyRequests || status >= 500;
+  return status == kTooManyRequests || status == kUnauthorized || status >= 500;
 }
 
 }  // namespace
@@ -71,7 +76,7 @@ std::string KubeWatch::Url(std::string_view query) const {
 HttpRequest KubeWatch::Request(std::string url) const {
   HttpRequest request;
   request.url = std::move(url);
-  request.options = server_.options;
+  request.options = options_;
   request.headers = {{"Accept", "application/json"},
                      {"User-Agent", server_.user_agent}};
   request.timeout = kListTimeout;
@@ -84,11 +89,38 @@ void KubeWatch::Abandon() {
   if (id != HttpClient::RequestId::kNone) server_.http->Cancel(id);
 }
 
+void KubeWatch::Begin(bool list, std::function<void()> go) {
+  if (server_.credentials == nullptr) {
+    options_ = server_.options;
+    return go();
+  }
+  server_.credentials->Ask([self = shared_from_this(), list, go](
+                               absl::StatusOr<KubeCredentials::Options> known) {
+    self->strand_->Post([self, list, go, known = std::move(known)] {
+      if (!known.ok()) {
+        return self->Retry(list ? "list" : "watch", known.status(), list);
+      }
+      self->options_ = *known;
+      go();
+    });
+  });
+}
+
+void KubeWatch::RefuseIfUnknown(int status) {
+  if (status == kUnauthorized && server_.credentials != nullptr) {
+    server_.credentials->Refuse(options_);
+  }
+}
+
 void KubeWatch::List(const std::string& go_on) {
   if (go_on.empty()) {
     listed_.clear();
     pages_ = 0;
   }
+  Begin(/*list=*/true, [this, go_on] { SendList(go_on); });
+}
+
+void KubeWatch::SendList(const std::string& go_on) {
   std::string query = StrCat("limit=", kPageObjects);
   if (!go_on.empty()) StrAppend(&query, "&continue=", QueryEscape(go_on));
   running_ = server_.http->Send(
@@ -107,6 +139,7 @@ void KubeWatch::ListAgain() {
 void KubeWatch::TakeList(const absl::StatusOr<HttpResponse>& answer) {
   if (!answer.ok()) return Retry("list", answer.status(), /*list=*/true);
   if (answer->status != 200) {
+    RefuseIfUnknown(answer->status);
     // 410 on a later page: the list has become too old while we read it.
     return Retry("list", ErrorOf(*answer), /*list=*/true, RetryAfter(*answer));
   }
@@ -147,6 +180,7 @@ void KubeWatch::FinishList() {
       continue;
     }
     store_.erase(*it);
+    Count(resource_.deleted);
     changed.push_back(*it);
     it = keys_.erase(it);
   }
@@ -169,6 +203,7 @@ bool KubeWatch::Put(KubeObject object, std::vector<std::string>& changed) {
   std::string key = object.meta.Key();
   keys_.insert(key);
   const auto [slot, fresh] = store_.try_emplace(key);
+  Count(fresh ? resource_.added : resource_.updated);
   if (!fresh && slot->second == object) return false;
   slot->second = std::move(object);
   changed.push_back(std::move(key));
@@ -176,6 +211,10 @@ bool KubeWatch::Put(KubeObject object, std::vector<std::string>& changed) {
 }
 
 void KubeWatch::Watch() {
+  Begin(/*list=*/false, [this] { SendWatch(); });
+}
+
+void KubeWatch::SendWatch() {
   const uint64_t number = ++request_;
   line_.clear();
   heard_ = false;
@@ -257,12 +296,14 @@ void KubeWatch::TakeEvent(std::string_view line) {
     if (HasName(read)) Put(std::move(read), changed);
     if (keys_.size() > kMaxObjects) {
       Abandon();
-      return Retry("watch", ResourceExhausted("the server's objects are too many"),
+      return Retry("watch",
+                   ResourceExhausted("the server's objects are too many"),
                    /*list=*/true);
     }
   } else if (type == "DELETED") {
     std::string key = ReadKubeObject(resource_.kind, object).meta.Key();
     keys_.erase(key);
+    Count(resource_.deleted);
     if (store_.erase(key) != 0) changed.push_back(std::move(key));
   }
   if (!changed.empty()) changed_(changed);
@@ -275,6 +316,7 @@ void KubeWatch::EndWatch(uint64_t request,
       !answer.ok() && absl::IsDeadlineExceeded(answer.status());
   if (answer.ok() && answer->status == kGone) return ListAgain();
   if (answer.ok() && answer->status != 200) {
+    RefuseIfUnknown(answer->status);
     return Retry("watch", ErrorOf(*answer), !IsPassing(answer->status),
                  RetryAfter(*answer));
   }
@@ -287,9 +329,10 @@ void KubeWatch::EndWatch(uint64_t request,
   Retry("watch", absl::OkStatus(), /*list=*/false);
 }
 
-void KubeWatch::Retry(std::string_view what, const absl::Status& why,
-                      bool list, Duration at_least) {
+void KubeWatch::Retry(std::string_view what, const absl::Status& why, bool list,
+                      Duration at_least) {
   if (!why.ok()) {
+    server_.failures->Inc();
     Log(server_.logger, LogLevel::kError, "Kubernetes API server failed",
         {{"verb", what}, {"resource", resource_.path}, {"err", Message(why)}});
   }

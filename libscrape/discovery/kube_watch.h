@@ -16,10 +16,12 @@
 #include <string_view>
 #include <vector>
 
+#include "libscrape/discovery/kube_credentials.h"
 #include "libscrape/discovery/kube_objects.h"
 #include "libscrape/discovery/kube_targets.h"
 #include "libscrape/discovery/strand.h"
 #include "narthex/base/logger.h"
+#include "narthex/base/metrics.h"
 #include "narthex/scrape/http.h"
 
 namespace narthex::scrape {
@@ -28,9 +30,12 @@ namespace narthex::scrape {
 struct KubeServer {
   std::string url = {};  // without a slash at its end
   std::shared_ptr<const HttpOptions> options = {};
+  // If given, options come from here.
+  std::shared_ptr<KubeCredentials> credentials = {};
   HttpClient* http = nullptr;
   Logger* logger = nullptr;
   std::string user_agent = {};
+  Counter* failures = nullptr;  // of lists and watches; never null
 };
 
 // What to ask it for.
@@ -39,6 +44,10 @@ struct KubeResource {
   std::string path = {};  // "/api/v1/pods"
   std::string label_selector = {};
   std::string field_selector = {};
+  // Objects that came, changed, went; null: nobody counts.
+  Counter* added = nullptr;
+  Counter* updated = nullptr;
+  Counter* deleted = nullptr;
 };
 
 class KubeWatch : public std::enable_shared_from_this<KubeWatch> {
@@ -62,16 +71,22 @@ class KubeWatch : public std::enable_shared_from_this<KubeWatch> {
   bool synced() const { return synced_; }
 
  private:
+  // Calls `go` when there are credentials; else tries again later.
+  void Begin(bool list, std::function<void()> go);
   void List(const std::string& go_on);
+  void SendList(const std::string& go_on);
   void TakeList(const absl::StatusOr<HttpResponse>& answer);
   void FinishList();
   void Watch();
+  void SendWatch();
   void TakeBytes(uint64_t request, const std::string& bytes);
   void TakeEvent(std::string_view line);
   void EndWatch(uint64_t request, const absl::StatusOr<HttpResponse>& answer);
   // Begins anew after a while that grows with every failure.
   void Retry(std::string_view what, const absl::Status& why, bool list,
              Duration at_least = {});
+  // 401: other credentials, if we can have any.
+  void RefuseIfUnknown(int status);
   // From the beginning, now.
   void ListAgain();
 
@@ -91,6 +106,7 @@ class KubeWatch : public std::enable_shared_from_this<KubeWatch> {
   std::atomic<int64_t> in_flight_{0};
   std::atomic<bool> flooded_{false};
 
+  std::shared_ptr<const HttpOptions> options_;  // of the latest request
   bool synced_ = false;
   std::set<std::string> keys_;  // ours in the store
   KubeStore listed_;            // pages of a list that is not complete

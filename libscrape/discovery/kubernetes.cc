@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "libscrape/discovery/discovery_counters.h"
 #include "libscrape/discovery/kinds.h"
 #include "libscrape/discovery/kube_targets.h"
 #include "libscrape/discovery/kube_watch.h"
@@ -92,6 +93,7 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
         kind_(Find(config_.role).kind),
         server_(std::move(server)),
         namespaces_(std::move(namespaces)),
+        context_(context),
         strand_(Strand::Make(context.clock, context.executor)) {}
 
   void Start(Discoverer::Sink sink) {
@@ -118,6 +120,7 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
 
   void Stop() {
     strand_->Close();
+    if (server_.credentials != nullptr) server_.credentials->Close();
     for (const auto& watch : watches_) watch->Abandon();
     // The watches know us, and we them.
     watches_.clear();
@@ -134,6 +137,14 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
       if (Find(selector.role).kind != kind) continue;
       resource.label_selector = selector.label;
       resource.field_selector = selector.field;
+    }
+    // As Prometheus counts: what the role is about, and services.
+    if (kind == kind_ || kind == KubeKind::kService) {
+      const std::string_view role =
+          kind == kind_ ? KubernetesRoleName(config_.role) : "service";
+      resource.added = &KubeEvents(context_, role, "add");
+      resource.updated = &KubeEvents(context_, role, "update");
+      resource.deleted = &KubeEvents(context_, role, "delete");
     }
     KubeStore& store = stores_[kind];
     std::set<std::string> paths;
@@ -204,6 +215,7 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
         if (known->second == group) continue;
         known->second = group;
       }
+      if (object != objects.end()) WarnOfCapacity(object->second.meta);
       changed.push_back(std::move(group));
     }
     dirty_.clear();
@@ -214,10 +226,26 @@ class KubeDiscovery : public std::enable_shared_from_this<KubeDiscovery> {
     said_ = true;
   }
 
+  // Kubernetes keeps 1,000 addresses in an endpoints object, and no more.
+  void WarnOfCapacity(const KubeMeta& meta) const {
+    if (kind_ != KubeKind::kEndpoints) return;
+    const auto label =
+        meta.labels.find("endpoints.kubernetes.io/over-capacity");
+    if (label == meta.labels.end()) return;
+    const bool truncated = label->second == "truncated";
+    if (!truncated && label->second != "warning") return;
+    Log(context_.logger, LogLevel::kWarn,
+        StrCat("Number of endpoints in one Endpoints object exceeds 1000",
+               truncated ? " and has been truncated" : "",
+               ", please use \"role: endpointslice\" instead"),
+        {{"endpoint", meta.name}});
+  }
+
   const KubernetesDiscovery config_;
   const KubeKind kind_;
   const KubeServer server_;
   const std::vector<std::string> namespaces_;  // "": all
+  const DiscoveryContext context_;
   const std::shared_ptr<Strand> strand_;
   // Fixed by Start.
   Discoverer::Sink sink_;
@@ -355,9 +383,23 @@ absl::StatusOr<std::unique_ptr<Discoverer>> NewKubernetesDiscoverer(
   KubeServer server;
   server.url = std::move(access.server);
   while (server.url.ends_with('/')) server.url.pop_back();
-  server.options = std::make_shared<const HttpOptions>(std::move(access.http));
+  if (access.exec) {
+    const Secret& ca = access.http.tls.ca;
+    std::string pem = ca.value;
+    if (access.exec->provide_cluster_info && !ca.file.empty()) {
+      NARTHEX_ASSIGN_OR_RETURN(pem, context.env->ReadFile(ca.file));
+    }
+    std::string info = ExecInfo(access, pem);
+    server.credentials = std::make_shared<KubeCredentials>(
+        *std::move(access.exec), std::move(info), std::move(access.http),
+        context.clock);
+  } else {
+    server.options =
+        std::make_shared<const HttpOptions>(std::move(access.http));
+  }
   server.http = context.http;
   server.logger = context.logger;
+  server.failures = &KubeFailures(context);
   server.user_agent =
       context.user_agent.empty() ? "narthex" : context.user_agent;
   std::vector<std::string> namespaces = config.namespaces;

@@ -6,6 +6,16 @@
 #include "narthex/base/status.h"
 
 namespace narthex::scrape {
+namespace {
+
+// Between updates while they keep coming: longer and longer.
+constexpr Duration kFirstPause = Milliseconds(100);
+constexpr Duration kLongestPause = Seconds(5);
+
+constexpr std::string_view kManager = "scrape";
+
+}  // namespace
+
 TargetPool::TargetPool(std::shared_ptr<ScrapeContext> context,
                        std::shared_ptr<const JobSettings> settings)
     : context_(std::move(context)),
@@ -13,6 +23,23 @@ TargetPool::TargetPool(std::shared_ptr<ScrapeContext> context,
           "prometheus_target_scrape_pool_targets",
           "Current number of targets in this scrape pool.",
           {{"scrape_job", settings->job.name}})),
+      discovered_gauge_(context_->registry().NewGauge(
+          "prometheus_sd_discovered_targets",
+          "Current number of discovered targets.",
+          {{"name", kManager}, {"config", settings->job.name}})),
+      updates_received_(context_->registry().NewCounter(
+          "prometheus_sd_received_updates_total",
+          "Total number of update events received from the SD providers.",
+          {{"name", kManager}})),
+      updates_delayed_(context_->registry().NewCounter(
+          "prometheus_sd_updates_delayed_total",
+          "Total number of update events that couldn't be sent immediately.",
+          {{"name", kManager}})),
+      updates_(context_->registry().NewCounter(
+          "prometheus_sd_updates_total",
+          "Total number of update events sent to the SD consumers.",
+          {{"name", kManager}})),
+      later_(Strand::Make(&context_->clock(), &context_->executor())),
       settings_(std::move(settings)) {}
 
 TargetPool::~TargetPool() { Stop(ScrapeLoop::Ending::kSilent); }
@@ -65,6 +92,8 @@ void TargetPool::StartSource(Source& source) {
   discovery.dns = &context_->dns();
   discovery.kubeconfig = options.kubeconfig;
   discovery.user_agent = options.user_agent;
+  discovery.metrics = &context_->registry();
+  discovery.set_name = settings()->job.name;
   // What is known at once is there when this returns.
   static InlineExecutor* const here = new InlineExecutor;
   if (std::holds_alternative<std::vector<TargetGroup>>(source.config)) {
@@ -86,6 +115,7 @@ void TargetPool::StartSource(Source& source) {
 }
 
 void TargetPool::TakeGroups(size_t source, std::vector<TargetGroup> groups) {
+  updates_received_.Inc();
   absl::MutexLock lock(&mu_);
   for (TargetGroup& group : groups) {
     auto key = std::make_pair(source, group.source);
@@ -95,7 +125,28 @@ void TargetPool::TakeGroups(size_t source, std::vector<TargetGroup> groups) {
       groups_.insert_or_assign(std::move(key), std::move(group));
     }
   }
-  Sync();
+  SyncSoon();
+}
+
+void TargetPool::SyncSoon() {
+  if (update_waits_ || stopped_) return;
+  const Timestamp now = context_->clock().Now();
+  if (now < last_update_ || now >= last_update_ + kLongestPause) {
+    pause_ = kFirstPause;
+    last_update_ = now;
+    updates_.Inc();
+    return Sync();
+  }
+  updates_delayed_.Inc();
+  update_waits_ = true;
+  later_->PostAt(last_update_ + pause_, [this] {
+    absl::MutexLock lock(&mu_);
+    update_waits_ = false;
+    last_update_ = context_->clock().Now();
+    updates_.Inc();
+    Sync();
+  });
+  pause_ = std::min(Duration(pause_.ms * 3 / 2), kLongestPause);
 }
 
 void TargetPool::Sync() {
@@ -103,9 +154,11 @@ void TargetPool::Sync() {
   const Job& job = settings_->job;
   dropped_.clear();
   dropped_count_ = 0;
+  size_t discovered = 0;
   absl::flat_hash_set<uint64_t> wanted;
   std::vector<std::shared_ptr<ScrapeLoop>> fresh;
   for (const auto& [key, group] : groups_) {
+    discovered += group.targets.size();
     for (size_t i = 0; i < group.targets.size(); ++i) {
       auto made = MakeTarget(job, settings_->target_rules, group.targets[i],
                              group.labels);
@@ -146,6 +199,7 @@ void TargetPool::Sync() {
     loops_.erase(loop);
   }
   targets_gauge_.Set(static_cast<double>(loops_.size()));
+  discovered_gauge_.Set(static_cast<double>(discovered));
   CheckTargetLimit();
   for (const auto& loop : fresh) loop->Start();
 }
@@ -177,6 +231,7 @@ void TargetPool::Stop(ScrapeLoop::Ending ending) {
   for (Source& source : sources_) {
     if (source.discoverer != nullptr) source.discoverer->Stop();
   }
+  later_->Close();
   std::vector<std::shared_ptr<ScrapeLoop>> stopping;
   {
     absl::MutexLock lock(&mu_);
@@ -193,6 +248,7 @@ void TargetPool::Stop(ScrapeLoop::Ending ending) {
   for (const auto& loop : stopping) loop->Stop(ending);
   absl::MutexLock lock(&mu_);
   targets_gauge_.Set(0);
+  discovered_gauge_.Set(0);
   if (ending == ScrapeLoop::Ending::kMarkStale) {
     ending_.assign(stopping.begin(), stopping.end());
   }

@@ -15,6 +15,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
+#include "libscrape/discovery/strand.h"
 #include "libscrape/loop/scrape_context.h"
 #include "libscrape/loop/scrape_loop.h"
 #include "narthex/scrape/discovery.h"
@@ -54,6 +55,9 @@ class TargetPool {
   void StartSources(const Job& job);
   void StartSource(Source& source);
   void TakeGroups(size_t source, std::vector<TargetGroup> groups);
+  // Syncs at once after a quiet time, else a little later, together with what
+  // comes until then: every sync goes over all targets of the job.
+  void SyncSoon() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Sync() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CheckTargetLimit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -61,8 +65,16 @@ class TargetPool {
   std::vector<Source> sources_;
   size_t last_source_ = 0;
   Gauge& targets_gauge_;
+  Gauge& discovered_gauge_;
+  Counter& updates_received_;
+  Counter& updates_delayed_;
+  Counter& updates_;
+  const std::shared_ptr<Strand> later_;  // for syncs that wait
 
   mutable absl::Mutex mu_;
+  Timestamp last_update_ ABSL_GUARDED_BY(mu_) = kMinTime;
+  Duration pause_ ABSL_GUARDED_BY(mu_) = {};  // until the next update
+  bool update_waits_ ABSL_GUARDED_BY(mu_) = false;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   std::shared_ptr<const JobSettings> settings_ ABSL_GUARDED_BY(mu_);
   std::map<std::pair<size_t, std::string>, TargetGroup> groups_

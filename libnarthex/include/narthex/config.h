@@ -93,8 +93,8 @@ std::string FormatJob(const scrape::Job& job);
 std::string FormatJobs(const std::vector<scrape::Job>& jobs);
 
 // What the Prometheus Operator makes of ServiceMonitors and PodMonitors: a job
-// for each endpoint, "serviceMonitor/<namespace>/<name>/<number>".  What refers
-// to Secrets is refused.  Several documents in one text are fine.
+// for each endpoint, "serviceMonitor/<namespace>/<name>/<number>".  What they
+// refer to must stand in the same text; narthex/operator.h takes several.
 absl::StatusOr<std::vector<scrape::Job>> ReadMonitors(std::string_view yaml,
                                                       std::string_view file);
 

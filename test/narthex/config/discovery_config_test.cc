@@ -137,7 +137,17 @@ users:
     client-key-data: a2V5
     token: s3cret
 - name: program
-  user: {exec: {command: login}}
+  user:
+    exec:
+      apiVersion: client.authentication.k8s.io/v1
+      command: bin/login
+      args: [token, --cluster, "far"]
+      env: [{name: PROFILE, value: prod}]
+      interactiveMode: IfAvailable
+      provideClusterInfo: true
+      installHint: install login
+    as: alice
+    as-groups: [dev, ops]
 )";
   const auto access = DecodeKubeconfig(kFile, "/home/me/.kube/config");
   REQUIRE(access.ok());
@@ -149,10 +159,51 @@ users:
   CHECK(access->http.tls.key.value == "key");
   CHECK(access->http.credentials.value == "s3cret");
 
+  // Over plain HTTP nobody is told who we are.
+  std::string plain = kFile;
+  plain.replace(plain.find("https://far.example:6443"), 24, "far.example:80");
+  const auto open = DecodeKubeconfig(plain, "k");
+  REQUIRE(open.ok());
+  CHECK(open->server == "https://far.example:80");  // as it names a CA
+  plain.replace(plain.find("far.example:80"), 14, "http://far");
+  CHECK(DecodeKubeconfig(plain, "k")->http.credentials.empty());
+
   std::string text = kFile;
   text.replace(text.find("user: me"), 8, "user: program");
-  CHECK(std::string(Message(DecodeKubeconfig(text, "k").status()))
-            .find("\"exec\" runs a program") != std::string::npos);
+  const auto program = DecodeKubeconfig(text, "/home/me/.kube/config");
+  INFO(program.status().ToString());
+  REQUIRE(program.ok());
+  REQUIRE(program->exec);
+  CHECK(program->exec->api_version == "client.authentication.k8s.io/v1");
+  CHECK(program->exec->command == "/home/me/.kube/bin/login");
+  CHECK(program->exec->args ==
+        std::vector<std::string>{"token", "--cluster", "far"});
+  CHECK(program->exec->env[0] ==
+        std::pair<std::string, std::string>("PROFILE", "prod"));
+  CHECK(program->exec->install_hint == "install login");
+  CHECK(program->exec->provide_cluster_info);
+  REQUIRE(program->http.headers.size() == 3);
+  CHECK(program->http.headers[0].first == "Impersonate-User");
+  CHECK(program->http.headers[2].second.value == "ops");
+
+  const auto exec_error = [&](std::string_view what, std::string_view with) {
+    std::string wrong = text;
+    wrong.replace(wrong.find(what), what.size(), with);
+    return std::string(Message(DecodeKubeconfig(wrong, "k").status()));
+  };
+  CHECK(exec_error("command: bin/login", "other: x") ==
+        "k:27:7: command must be specified for program to use exec "
+        "authentication plugin");
+  CHECK(exec_error("v1\n      command", "v1alpha1\n      command")
+            .find("exec plugin: invalid apiVersion "
+                  "\"client.authentication.k8s.io/v1alpha1\"") !=
+        std::string::npos);
+  CHECK(exec_error("IfAvailable", "Always").find("wants a terminal") !=
+        std::string::npos);
+  CHECK(exec_error("interactiveMode: IfAvailable", "x: y")
+            .find("interactiveMode must be specified") != std::string::npos);
+  CHECK(exec_error("PROFILE", "''").find("env variable name must be") !=
+        std::string::npos);
   text.replace(text.find("current-context: b"), 18, "current-context: z");
   CHECK(std::string(Message(DecodeKubeconfig(text, "k").status()))
             .find("there is no context \"z\"") != std::string::npos);

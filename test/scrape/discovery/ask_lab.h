@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "narthex/base/metrics.h"
 #include "narthex/base/status.h"
 #include "narthex/scrape/discovery_kinds.h"
 
@@ -108,6 +109,9 @@ class AskLab {
     context.dns = &resolver;
     context.logger = &log;
     context.user_agent = "lab";
+    context.metrics = &metrics;
+    context.set_name = "lab";
+    context.kubeconfig = kubeconfig;
     auto discoverer = NewDiscoverer(config, context);
     if (!discoverer.ok()) return discoverer.status();
     (*discoverer)->Start([this](std::vector<TargetGroup> groups) {
@@ -149,6 +153,8 @@ class AskLab {
   ScriptedClient client;
   ScriptedResolver resolver;
   LinesLogger log;
+  MetricRegistry metrics;
+  KubeconfigDecoder kubeconfig;
   int reports = 0;
   std::map<std::string, TargetGroup> shown;
 };

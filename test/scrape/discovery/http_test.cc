@@ -78,5 +78,28 @@ TEST_CASE("http_sd's URL is checked in Prometheus's words", "[http_sd]") {
   CHECK(error("http://x").empty());
 }
 
+TEST_CASE("What fails is counted under Prometheus's names", "[discovery]") {
+  AskLab lab;
+  lab.client.answer = [](const HttpRequest&) {
+    return AskLab::Reply("{}", "text/html");
+  };
+  const auto http = lab.Discover(HttpDiscovery{.url = "http://x/"});
+  REQUIRE(http.ok());
+  lab.resolver.answers["gone"] = Unavailable("no server");
+  lab.resolver.answers["here"] = std::vector<DnsRecord>();
+  const auto dns = lab.Discover(DnsDiscovery{.names = {"gone", "here"}});
+  REQUIRE(dns.ok());
+  const std::string page = lab.metrics.Expose();
+  INFO(page);
+  for (const char* line :
+       {"prometheus_sd_http_failures_total 1\n",
+        "prometheus_sd_refresh_failures_total{config=\"lab\","
+        "mechanism=\"http\"} 1\n",
+        "prometheus_sd_dns_lookups_total 2\n",
+        "prometheus_sd_dns_lookup_failures_total 1\n"}) {
+    CHECK(page.find(line) != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace narthex::scrape

@@ -36,13 +36,13 @@ KubeObject Pod(std::string kind, std::string name) {
 }
 
 TEST_CASE("A node shows its conditions", "[kubernetes]") {
-  const KubeObject node = Read(
-      KubeKind::kNode,
-      R"({"metadata":{"name":"n1"},"status":{"addresses":[)"
-      R"({"type":"InternalIP","address":"10.0.0.1"}],"conditions":[)"
-      R"({"type":"Ready","status":"True","lastHeartbeatTime":"now"},)"
-      R"({"type":"DiskPressure","status":"False"},)"
-      R"({"type":"example.com/NPU-Health","status":"Unknown"}]}})");
+  const KubeObject node =
+      Read(KubeKind::kNode,
+           R"({"metadata":{"name":"n1"},"status":{"addresses":[)"
+           R"({"type":"InternalIP","address":"10.0.0.1"}],"conditions":[)"
+           R"({"type":"Ready","status":"True","lastHeartbeatTime":"now"},)"
+           R"({"type":"DiskPressure","status":"False"},)"
+           R"({"type":"example.com/NPU-Health","status":"Unknown"}]}})");
   const TargetGroup group = MakeKubeGroup(KubernetesRole::kNode, node, {});
   CHECK(Meta(group.labels, "node_condition_ready") == "true");
   CHECK(Meta(group.labels, "node_condition_diskpressure") == "false");
@@ -57,9 +57,8 @@ TEST_CASE("A balancer's addresses come from where it is", "[kubernetes]") {
         R"("type":"LoadBalancer","loadBalancerIP":"192.0.2.1",)"
         R"("ports":[{"port":80}]},"status":)" +
         std::string(status) + "}";
-    const TargetGroup group =
-        MakeKubeGroup(KubernetesRole::kService,
-                      Read(KubeKind::kService, json), {});
+    const TargetGroup group = MakeKubeGroup(KubernetesRole::kService,
+                                            Read(KubeKind::kService, json), {});
     return Meta(group.targets.at(0), "service_loadbalancer_ip");
   };
   CHECK(address(R"({"loadBalancer":{"ingress":[{"ip":"192.0.2.7"},)"
@@ -80,12 +79,12 @@ TEST_CASE("Of a dual-stack service one family's slices have targets",
                            std::string(spec) + "}"));
     KubeStores stores;
     stores.services = &services;
-    const KubeObject slice = Read(
-        KubeKind::kEndpointSlice,
-        R"({"metadata":{"namespace":"shop","name":"web-1","labels":)"
-        R"({"kubernetes.io/service-name":"web"}},"ports":[{"port":80}],)"
-        R"("endpoints":[{"addresses":["10.0.0.1"]}],"addressType":")" +
-            std::string(family) + R"("})");
+    const KubeObject slice =
+        Read(KubeKind::kEndpointSlice,
+             R"({"metadata":{"namespace":"shop","name":"web-1","labels":)"
+             R"({"kubernetes.io/service-name":"web"}},"ports":[{"port":80}],)"
+             R"("endpoints":[{"addresses":["10.0.0.1"]}],"addressType":")" +
+                 std::string(family) + R"("})");
     return MakeKubeGroup(KubernetesRole::kEndpointSlice, slice, stores)
         .targets.size();
   };
@@ -112,11 +111,11 @@ TEST_CASE("A pod names the deployment, job and cron job that it belongs to",
       R"("ownerReferences":[{"kind":"Deployment","name":"web",)"
       R"("controller":true}]}})",
       KubeKind::kReplicaSet);
-  const KubeStore jobs = owner(
-      R"({"metadata":{"namespace":"shop","name":"backup-29",)"
-      R"("ownerReferences":[{"kind":"CronJob","name":"backup",)"
-      R"("controller":true}]}})",
-      KubeKind::kJob);
+  const KubeStore jobs =
+      owner(R"({"metadata":{"namespace":"shop","name":"backup-29",)"
+            R"("ownerReferences":[{"kind":"CronJob","name":"backup",)"
+            R"("controller":true}]}})",
+            KubeKind::kJob);
   const auto labels = [](const KubeObject& pod, const KubeStores& stores) {
     return MakeKubeGroup(KubernetesRole::kPod, pod, stores).labels;
   };

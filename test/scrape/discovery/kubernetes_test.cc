@@ -64,6 +64,16 @@ TEST_CASE("Pods are listed page by page, then watched", "[kubernetes]") {
   const int before = lab.reports;
   lab.client.Push("watch=1", Event("MODIFIED", Pod("a", "10.0.0.9")));
   CHECK(lab.reports == before);
+
+  const auto count = [&](std::string_view event) {
+    return lab.metrics
+        .NewCounter("prometheus_sd_kubernetes_events_total", "",
+                    {{"role", "pod"}, {"event", event}})
+        .value();
+  };
+  CHECK(count("add") == 3);
+  CHECK(count("update") == 2);
+  CHECK(count("delete") == 1);
 }
 
 TEST_CASE("A server that has forgotten is asked for the list again",
@@ -210,7 +220,8 @@ TEST_CASE("A list that never ends is given up, not held", "[kubernetes]") {
   CHECK(lab.log.Count("the list has no end") == 1);
 }
 
-TEST_CASE("A busy server is left alone for as long as it asks", "[kubernetes]") {
+TEST_CASE("A busy server is left alone for as long as it asks",
+          "[kubernetes]") {
   AskLab lab;
   lab.client.answer = [](const HttpRequest&) {
     return AskLab::Reply(List(Pod("a", "10.0.0.1")));

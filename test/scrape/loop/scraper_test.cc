@@ -98,6 +98,34 @@ TEST_CASE_METHOD(ScrapeLab, "targets of files come and go", "[scrape][loop]") {
   REQUIRE(Values("a").find("1 stale") != std::string::npos);
 }
 
+TEST_CASE_METHOD(ScrapeLab, "targets that keep changing are synced together",
+                 "[scrape][loop]") {
+  int lists = 0;
+  http.answer = [&](const HttpRequest& request) {
+    HttpResponse response;
+    response.status = 200;
+    const bool list = request.url.starts_with("http://sd/");
+    response.content_type = list ? "application/json" : "text/plain";
+    response.body =
+        list ? StrCat(R"([{"targets":["h)", ++lists, R"(:1"]}])") : "a 1\n";
+    return response;
+  };
+  Job job = MakeJob();
+  job.targets.clear();
+  job.http_discovery = {
+      {.url = "http://sd/", .refresh_interval = Milliseconds(50)}};
+  Begin(job);
+  for (int i = 0; i < 200; ++i) clock.Advance(Milliseconds(50));
+  const auto count = [&](std::string_view name) {
+    return metrics.NewCounter(name, "", {{"name", "scrape"}}).value();
+  };
+  CHECK(count("prometheus_sd_received_updates_total") >= 200);
+  CHECK(count("prometheus_sd_updates_total") > 5);
+  CHECK(count("prometheus_sd_updates_total") < 20);
+  CHECK(count("prometheus_sd_updates_delayed_total") > 5);
+  REQUIRE(scraper->Targets().size() == 1);
+}
+
 TEST_CASE("one page is stored as a scrape of it would be", "[scrape][loop]") {
   test::SampleRecorder storage;
   const auto appender = storage.NewAppender();

@@ -22,6 +22,10 @@
 #include "narthex/base/time.h"
 #include "narthex/model/labels.h"
 
+namespace narthex {
+class MetricRegistry;
+}
+
 namespace narthex::scrape {
 
 inline constexpr std::string_view kAddressLabel = "__address__";
@@ -94,6 +98,8 @@ struct DiscoveryContext {
   DnsResolver *dns = nullptr;         // of dns
   KubeconfigDecoder kubeconfig = {};  // empty: such files are refused
   std::string user_agent = {};        // empty: "narthex"
+  MetricRegistry *metrics = nullptr;  // null: count for nobody
+  std::string set_name = {};          // the job, as metrics name it
 };
 
 std::unique_ptr<Discoverer> NewStaticDiscoverer(

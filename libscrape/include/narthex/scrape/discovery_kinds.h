@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -87,11 +89,22 @@ struct KubernetesDiscovery {
 };
 absl::Status ValidateKubernetesDiscovery(const KubernetesDiscovery &config);
 
+// A program that hands out a user's credentials: `exec` of a kubeconfig.
+struct KubernetesExec {
+  std::string api_version = {};  // "client.authentication.k8s.io/v1"
+  std::string command = {};
+  std::vector<std::string> args = {};
+  std::vector<std::pair<std::string, std::string>> env = {};
+  std::string install_hint = {};
+  bool provide_cluster_info = false;  // it is told how to reach the server
+};
+
 // What a kubeconfig file says of its current context.
 struct KubernetesAccess {
   std::string server = {};  // URL
   HttpOptions http = {};
-  std::string own_namespace = {};  // empty: not known
+  std::optional<KubernetesExec> exec = {};  // adds to `http`
+  std::string own_namespace = {};           // empty: not known
 };
 
 // One of the ways.
