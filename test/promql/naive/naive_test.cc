@@ -152,8 +152,11 @@ bool Excused(const std::string& query, const Mode& mode, const Answer& engine,
   // first sample, narthex by the left side (docs/guide/differences.md).
   const bool joins = query.find(" or ") != std::string::npos ||
                      query.find(" fill") != std::string::npos;
+  constexpr const char* kTwice =
+      "vector cannot contain metrics with the same labelset";
   if (mode.delayed && joins &&
-      Same(WithoutNames(engine), WithoutNames(naive))) {
+      (naive.errors.contains(kTwice) || engine.errors.contains(kTwice) ||
+       Same(WithoutNames(engine), WithoutNames(naive)))) {
     return true;
   }
   // What one side lacks comes last or in its place, and is added up so.
