@@ -11,7 +11,6 @@
 namespace narthex {
 namespace {
 
-using config::kHidden;
 using config::Quoted;
 using config::YamlText;
 
