@@ -91,6 +91,8 @@ absl::Status Db::Impl::CompactHeadBefore(int64_t end) {
   absl::MutexLock compacting(&compact_mu);
   if (closed) return FailedPrecondition("the database is closed");
   if (!head->initialized() || head->min_time() >= end) return absl::OkStatus();
+  // No batch that begins now brings any that the block would miss.
+  head->SetMinValid(end);
   if (!head->WaitForAppenders(end - 1, kWaitForBatches)) {
     return Unavailable("a batch is still open");
   }
@@ -187,7 +189,15 @@ absl::Status Db::Impl::MergeBlocks() {
   while (!stop.stopped()) {
     // The head has the highest priority.
     if (head->Compactable()) return absl::OkStatus();
-    const Blocks loaded = LoadedBlocks();
+    // A block of late samples that reaches beyond what came in order has to
+    // wait: merged with others it would say that the head's log is not needed
+    // so far, and the next replay would leave those samples out.
+    const int64_t in_order_end = BlocksEnd();
+    Blocks loaded = LoadedBlocks();
+    std::erase_if(loaded, [in_order_end](const auto& block) {
+      return block->meta().HasHint(kHintOutOfOrder) &&
+             block->meta().max_time > in_order_end;
+    });
     std::vector<BlockMeta> metas;
     for (const auto& block : loaded) metas.push_back(block->meta());
     const std::vector<size_t> plan = PlanCompaction(ranges, metas);

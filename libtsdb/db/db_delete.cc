@@ -37,6 +37,20 @@ absl::Status LinkBlock(Env& env, const std::string& from,
   return env.SyncDir(std::string(DirName(to)));
 }
 
+// With all that is missing above, so that a crash forgets none of it.
+absl::Status MakeDirsDurably(Env& env, const std::string& path) {
+  std::vector<std::string> above;
+  for (std::string at = path; !env.Exists(at) && at != DirName(at);
+       at = std::string(DirName(at))) {
+    above.emplace_back(DirName(at));
+  }
+  NARTHEX_RETURN_IF_ERROR(env.MakeDirs(path));
+  for (const std::string& dir : above) {
+    NARTHEX_RETURN_IF_ERROR(env.SyncDir(dir));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Db::Impl::Delete(TimeRange range,
@@ -102,7 +116,7 @@ absl::Status Db::Impl::Snapshot(const std::string& to, bool with_head) {
   }
   absl::MutexLock working(&compact_mu);
   if (closed) return FailedPrecondition("the database is closed");
-  NARTHEX_RETURN_IF_ERROR(env->MakeDirs(to));
+  NARTHEX_RETURN_IF_ERROR(MakeDirsDurably(*env, to));
   for (const auto& block : LoadedBlocks()) {
     const absl::Status linked =
         LinkBlock(*env, block->where(), JoinPath(to, BaseName(block->where())));
@@ -111,9 +125,11 @@ absl::Status Db::Impl::Snapshot(const std::string& to, bool with_head) {
                       StrCat("error snapshotting block: ", block->where()));
     }
   }
-  if (!with_head || !head->initialized()) return absl::OkStatus();
-  const int64_t mint = head->min_time();
-  const int64_t maxt = head->max_time();
+  if (!with_head) return absl::OkStatus();
+  // Late samples may lie outside of what came in order.
+  const int64_t mint = std::min(head->min_time(), head->late_min());
+  const int64_t maxt = std::max(head->max_time(), head->late_max());
+  if (mint > maxt) return absl::OkStatus();
   const absl::StatusOr<std::optional<BlockMeta>> written = WriteBlock(
       MakeCompactOptions(), to,
       head->NewSource({mint, maxt}, /*isolated=*/true), mint, maxt + 1);

@@ -23,13 +23,9 @@ int64_t Db::Impl::BlocksEnd() const {
   int64_t end = kMinMillis;
   for (const auto& block : LoadedBlocks()) {
     // Blocks of late samples, or of some series only, say nothing of what the
-    // head's log may be cut by.
+    // head's log may be cut by; nor do those with a hint that nobody knows.
     const BlockMeta& meta = block->meta();
-    if (meta.HasHint(kHintOutOfOrder) || meta.HasHint(kHintStaleSeries) ||
-        meta.HasHint(kHintSelectedSeries)) {
-      continue;
-    }
-    end = std::max(end, meta.max_time.ms);
+    if (meta.hints.empty()) end = std::max(end, meta.max_time.ms);
   }
   return end;
 }

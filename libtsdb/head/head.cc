@@ -99,7 +99,9 @@ void Head::SetChunks(std::unique_ptr<HeadChunkStore> chunks) {
 }
 
 void Head::SetMinValid(int64_t t) {
-  min_valid_.store(t, std::memory_order_release);
+  int64_t now = min_valid_.load(std::memory_order_relaxed);
+  while (t > now && !min_valid_.compare_exchange_weak(now, t)) {
+  }
 }
 
 absl::Status Head::OpenLog(Env& env, const std::string& wal_dir) {

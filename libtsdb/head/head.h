@@ -136,7 +136,7 @@ class Head {
   // to.  For HeadChunkStore::Open's visitor.
   void OfferChunk(const HeadChunk& chunk, int64_t min_valid);
   void SetChunks(std::unique_ptr<HeadChunkStore> chunks);
-  // Samples before this are in blocks.
+  // Samples before this are in blocks, or about to be: no more of them.
   void SetMinValid(int64_t t);
   // Reads the last checkpoint and the segments after it.  `progress`, if any,
   // is told the bytes of the log that were read, of how many.
@@ -294,6 +294,9 @@ class Head {
     int64_t mint = 0;
     uint64_t readers = 0;  // none older than this may be open
   };
+  int64_t OldestToCome();
+  // Deletions matter as far back as a replay may find samples.
+  int64_t DeletionsFrom();
   // Forgets what ends before `mint`, and what is left of it.
   void Collect(int64_t mint);
   // Of what was removed: postings, metadata, tombstones, counts.
@@ -356,6 +359,10 @@ class Head {
   std::atomic<int64_t> window_{0};
   std::atomic<int64_t> late_min_{kMaxMillis};
   std::atomic<int64_t> late_max_{kMinMillis};
+  // Shared: commits that may have late samples, so that each of these is logged
+  // on the same side of a cut as it is stored.  Exclusive, for a moment: the
+  // log is cut.
+  absl::Mutex late_gate_ ABSL_ACQUIRED_BEFORE(late_mu_);
   absl::Mutex late_mu_;
   std::unique_ptr<wal::WalWriter> own_late_log_ ABSL_GUARDED_BY(late_mu_);
   std::atomic<wal::WalWriter*> late_log_{nullptr};  // null: none
@@ -388,6 +395,10 @@ class Head {
   };
   std::optional<StaleDue> stale_due_ ABSL_GUARDED_BY(care_mu_);
   uint64_t settled_at_ ABSL_GUARDED_BY(care_mu_) = 0;  // an epoch
+  // Late chunks that are in blocks, but still in files of chunks_head, up to
+  // this one: a replay finds them there.
+  uint32_t stale_late_file_ ABSL_GUARDED_BY(care_mu_) = 0;
+  int64_t stale_late_min_ ABSL_GUARDED_BY(care_mu_) = kMaxMillis;
   int64_t log_truncated_at_ ABSL_GUARDED_BY(care_mu_) = kMinMillis;
   // From this file of chunks_head on there are chunks that this version keeps
   // and does not read.

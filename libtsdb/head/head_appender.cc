@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <optional>
 
 #include "narthex/base/status.h"
 #include "narthex/model/sample.h"
@@ -354,6 +355,8 @@ Slot HeadAppender::SlotOf(SeriesRef ref) const {
 absl::Status HeadAppender::Commit() {
   if (!open_) return absl::OkStatus();
   absl::Status status = absl::OkStatus();
+  std::optional<absl::ReaderMutexLock> gate;
+  if (head_.has_late_log()) gate.emplace(&head_.late_gate_);
   if (used_ > 1 || !part().empty() || !created_.empty()) {
     status = head_.LogBatch(*this);
     if (status.ok()) status = head_.StoreBatch(*this);

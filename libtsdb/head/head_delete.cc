@@ -17,9 +17,12 @@ namespace narthex::tsdb {
 
 absl::StatusOr<uint64_t> Head::Delete(std::span<const Matcher* const> matchers,
                                       TimeRange range) {
-  if (!initialized()) return uint64_t{0};
-  range.min = std::max(range.min, Timestamp(min_time()));
-  range.max = std::min(range.max, Timestamp(max_time()));
+  // Late samples may be older than the head; and those that are in blocks by
+  // now may be found once more by the next replay.
+  const int64_t oldest = DeletionsFrom();
+  const bool any_stale = oldest < std::min(min_time(), late_min());
+  range.min = std::max(range.min, Timestamp(oldest));
+  range.max = std::min(range.max, Timestamp(std::max(max_time(), late_max())));
   if (range.min > range.max) return uint64_t{0};
   std::vector<wal::Tombstone> stones;
   {
@@ -33,10 +36,22 @@ absl::StatusOr<uint64_t> Head::Delete(std::span<const Matcher* const> matchers,
     for (const SeriesId id : ids) {
       batch.Clear();
       NARTHEX_RETURN_IF_ERROR(source->ReadSeries({&id, 1}, range, batch));
-      if (batch.series.empty()) continue;
-      // No further than what the series has.
-      NARTHEX_RETURN_IF_ERROR(source->ReadChunks(batch.series[0], range, list));
       TimeRange has{kMaxTime, kMinTime};
+      if (any_stale) {
+        const Slot slot = by_id_.Find(id);
+        if (slot == kNoSlot) continue;
+        const SeriesShard& shard = shards_[ShardOf(slot)];
+        absl::ReaderMutexLock lock(&shard.mu);
+        if (shard.Holds(LineOf(slot), id)) {
+          has = {range.min, shard.Newest(LineOf(slot))};
+        }
+      }
+      // No further than what the series has.
+      list.Clear();
+      if (!batch.series.empty()) {
+        NARTHEX_RETURN_IF_ERROR(
+            source->ReadChunks(batch.series[0], range, list));
+      }
       for (const EncodedChunk& chunk : list.chunks) {
         has.min = std::min(has.min, chunk.min_t);
         has.max = std::max(has.max, chunk.max_t);

@@ -78,8 +78,21 @@ void Head::Tidy() {
   isolation_.WithoutReaders([this] { symbols_.Reclaim(); });
 }
 
+// What an open batch may still store, or one that is opened later, is not older
+// than this.
+int64_t Head::OldestToCome() {
+  absl::MutexLock lock(&batches_mu_);
+  int64_t oldest = AppendableFrom();
+  for (const HeadAppender* batch : batches_) {
+    if (batch->bounded_) oldest = std::min(oldest, batch->bounds_.min_valid);
+  }
+  return oldest;
+}
+
 void Head::Collect(int64_t mint) {
   absl::flat_hash_set<SeriesId> removed;
+  // Before a line is looked at: what comes behind the look is not older.
+  const int64_t oldest_to_come = OldestToCome();
   int64_t least = kMaxMillis;
   uint32_t first_file = 0xffffffff;
   uint64_t chunks = 0;
@@ -118,17 +131,19 @@ void Head::Collect(int64_t mint) {
     first_file = std::min(first_file, kept_file_);
   }
   {
+    const int64_t deletions_from = DeletionsFrom();
     absl::MutexLock lock(&tombstones_mu_);
     if (!tombstones_->empty()) {
       auto changed = std::make_shared<Tombstones>(*tombstones_);
-      changed->TruncateBefore(mint);
+      // Late samples that it is about may be older, and in no block yet.
+      changed->TruncateBefore(std::min(mint, deletions_from));
       tombstones_ = std::move(changed);
     }
   }
   // The head begins where its first chunk does, if that is not so late that
   // samples before it may still come.
-  if (least > min_time()) {
-    const int64_t begin = std::min(least, AppendableFrom());
+  if (std::min(least, oldest_to_come) > min_time()) {
+    const int64_t begin = std::min(least, oldest_to_come);
     min_time_.store(begin, std::memory_order_release);
     min_valid_.store(begin, std::memory_order_release);
   }
@@ -138,7 +153,10 @@ void Head::Collect(int64_t mint) {
       !status.ok()) {
     Log(options_.logger, LogLevel::kError, "deleting old head chunks failed",
         {{"err", Message(status)}});
+    return;
   }
+  absl::MutexLock lock(&care_mu_);
+  if (stale_late_file_ < first_file) stale_late_min_ = kMaxMillis;
 }
 
 void Head::ForgetIds(const absl::flat_hash_set<SeriesId>& removed,
@@ -269,6 +287,7 @@ absl::Status Head::TruncateLog(Env& env, int64_t mint) {
   request.wal_dir = log_->dir();
   request.to = static_cast<uint32_t>(to);
   request.mint = mint;
+  request.tombstones_from = DeletionsFrom();
   request.compression = options_.wal_compression;
   request.segment_size = options_.wal_segment_bytes;
   request.times = &log_->times();

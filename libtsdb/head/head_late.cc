@@ -86,14 +86,26 @@ absl::Status Head::SyncLogs() {
   return late == nullptr ? absl::OkStatus() : late->Sync();
 }
 
+int64_t Head::DeletionsFrom() {
+  absl::MutexLock lock(&care_mu_);
+  return std::min({min_time(), late_min(), stale_late_min_});
+}
+
 absl::StatusOr<Head::LateCut> Head::CutLate() {
   LateCut cut;
-  // First the log: what is logged behind the cut may be in the chunks as well,
-  // what is in the chunks alone is never behind it.
-  if (wal::WalWriter* const log = late_log_.load(std::memory_order_acquire)) {
-    NARTHEX_ASSIGN_OR_RETURN(cut.segment, log->Cut());
+  // What is stored by now is logged before the cut and goes to chunks; what
+  // comes later does neither.  In both it would come back, were it deleted from
+  // its block.
+  uint64_t last_epoch = 0;
+  {
+    absl::MutexLock gate(&late_gate_);
+    if (wal::WalWriter* const log = late_log_.load(std::memory_order_acquire)) {
+      NARTHEX_ASSIGN_OR_RETURN(cut.segment, log->Cut());
+    }
+    last_epoch = isolation_.LastBegun();
   }
-  const StoreRules rules = Rules();
+  StoreRules rules = Rules();
+  rules.epoch = static_cast<uint32_t>(last_epoch);
   std::vector<HeadChunkRef> refs;
   for (SeriesShard& shard : shards_) {
     uint32_t end = 1;
@@ -104,7 +116,12 @@ absl::StatusOr<Head::LateCut> Head::CutLate() {
            line < stop; ++line) {
         if (shard.IdOf(line) == SeriesShard::kNoId) continue;
         if (!shard.HasLate(shard.Line(line))) continue;
-        NARTHEX_RETURN_IF_ERROR(shard.MapLate(line, rules, refs));
+        const size_t chunks = shard.LateChunks(line);
+        const absl::Status mapped = shard.MapLate(line, rules, refs);
+        // A chunk holds samples of one kind, and some stay behind.
+        chunk_count_.fetch_add(shard.LateChunks(line) - chunks,
+                               std::memory_order_relaxed);
+        NARTHEX_RETURN_IF_ERROR(mapped);
         const SeriesShard::LateSpan span = shard.LateTimes(line);
         cut.last = std::max(cut.last, span.last);
         cut.min_t = std::min(cut.min_t, span.min_t);
@@ -130,6 +147,8 @@ absl::Status Head::ForgetLate(Env& env, const LateCut& cut) {
 void Head::SettleLate(HeadChunkRef up_to) {
   const uint64_t floor = isolation_.Floor();
   int64_t least = kMaxMillis;
+  int64_t gone_min_t = kMaxMillis;
+  uint32_t gone_file = 0;
   uint64_t removed = 0;
   for (SeriesShard& shard : shards_) {
     uint32_t end = 1;
@@ -142,9 +161,16 @@ void Head::SettleLate(HeadChunkRef up_to) {
         const SeriesShard::LateRemains remains =
             shard.SettleLate(line, up_to, floor);
         removed += remains.removed;
+        gone_min_t = std::min(gone_min_t, remains.removed_min_t);
+        gone_file = std::max(gone_file, remains.removed_file);
         least = std::min(least, remains.min_t);
       }
     }
+  }
+  {
+    absl::MutexLock lock(&care_mu_);
+    stale_late_min_ = std::min(stale_late_min_, gone_min_t);
+    stale_late_file_ = std::max(stale_late_file_, gone_file);
   }
   // A sample that comes meanwhile lowers it again, or has lowered it already:
   // too low costs a look, too high would hide it.

@@ -459,7 +459,8 @@ class Head::Replayer {
         head_.series_.fetch_sub(removed.size(), std::memory_order_relaxed);
         head_.metrics_.series.Add(-static_cast<double>(removed.size()));
         tombstones_.Remove(static_cast<uint64_t>(tombstone.ref));
-      } else if (slot != kNoSlot && tombstone.range.max.ms >= min_valid_) {
+      } else if (slot != kNoSlot) {
+        // Of any age: late samples may be older than the head.
         tombstones_.Add(static_cast<uint64_t>(tombstone.ref), tombstone.range);
       }
     }

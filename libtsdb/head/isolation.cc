@@ -51,6 +51,15 @@ void Isolation::UpdateFloor() {
 
 Isolation::Reader Isolation::OpenReader() {
   absl::MutexLock lock(&mu_);
+  if (published_.mark() < published_.last()) {
+    struct Wait {
+      const Done& published;
+      uint64_t last;
+    };
+    Wait wait{published_, published_.last()};
+    mu_.Await(absl::Condition(
+        +[](Wait* w) { return w->published.mark() >= w->last; }, &wait));
+  }
   Reader reader{next_reader_++, watermark_.load(std::memory_order_relaxed)};
   readers_.emplace(reader.number, reader.watermark);
   UpdateFloor();
@@ -61,6 +70,11 @@ void Isolation::CloseReader(const Reader& reader) {
   absl::MutexLock lock(&mu_);
   readers_.erase(reader.number);
   UpdateFloor();
+}
+
+uint64_t Isolation::LastBegun() const {
+  absl::MutexLock lock(&mu_);
+  return last_epoch_;
 }
 
 uint64_t Isolation::NextReader() const {

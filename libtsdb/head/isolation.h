@@ -41,6 +41,7 @@ class Isolation {
   // The next epoch, from 1 on.  Who takes it must publish it, whatever happens.
   uint64_t Begin();
   void Publish(uint64_t epoch);
+  uint64_t LastBegun() const;
   // What it has for the log of late samples is there; Publish implies it.
   void MarkLogged(uint64_t epoch);
   // Waits until that is so of all epochs before this one.
@@ -51,6 +52,8 @@ class Isolation {
   // No reader, present or future, has a lower watermark.
   uint64_t Floor() const { return floor_.load(std::memory_order_acquire); }
 
+  // Sees every epoch that was published: waits for those that were begun before
+  // one of them, if need be, which are being stored.
   Reader OpenReader();
   void CloseReader(const Reader& reader);
   // Readers opened from now on have this number or a greater one.
@@ -72,6 +75,8 @@ class Isolation {
     }
     // All up to here are.
     uint64_t mark() const { return mark_; }
+    // The last one that is.
+    uint64_t last() const { return early_.empty() ? mark_ : *early_.rbegin(); }
 
    private:
     uint64_t mark_ = 0;

@@ -278,7 +278,7 @@ class SeriesShard {
   bool StoreLate(uint32_t line, LateSample sample, const StoreRules& rules,
                  StoreCounts& counts, std::vector<HeadChunkRef>& mapped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
-  // Writes those in memory to chunks_head.
+  // Writes those in memory to chunks_head, of commits up to rules.epoch.
   absl::Status MapLate(uint32_t line, const StoreRules& rules,
                        std::vector<HeadChunkRef>& mapped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
@@ -290,6 +290,8 @@ class SeriesShard {
   bool HasLate(const HotSeries& series) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
     return series.cold != 0 && cold_[series.cold].late != nullptr;
   }
+  // The open one counted.
+  size_t LateChunks(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   // Upper bound of those in the range.
   uint32_t LateIn(uint32_t line, TimeRange range) const
       ABSL_SHARED_LOCKS_REQUIRED(mu);
@@ -306,6 +308,8 @@ class SeriesShard {
   LateSpan LateTimes(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   struct LateRemains {
     uint32_t removed = 0;  // chunks
+    uint32_t removed_file = 0;  // the last one that any of them is in
+    int64_t removed_min_t = kMaxMillis;
     uint32_t first_file = 0xffffffff;
     int64_t min_t = kMaxMillis;
   };
@@ -330,6 +334,11 @@ class SeriesShard {
     return series.samples == 0 && series.mapped == 0 &&
            (series.cold == 0 || (cold_[series.cold].unwritten.empty() &&
                                  cold_[series.cold].late == nullptr));
+  }
+  // The time of its newest sample that came in order; kMinMillis.
+  int64_t Newest(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+    const HotSeries& series = Line(line);
+    return series.samples != 0 ? series.last_t : MappedMax(series);
   }
   // The end of its last full chunk; kMinMillis if there is none.
   int64_t MappedMax(const HotSeries& series) const

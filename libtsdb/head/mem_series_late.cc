@@ -1,7 +1,9 @@
 // Late samples of the series of a shard: put in, mapped, copied, dropped.
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "libtsdb/head/isolation.h"
 #include "libtsdb/head/mem_series.h"
@@ -9,20 +11,30 @@
 
 namespace narthex::tsdb {
 
+namespace {
+
+size_t ChunksOf(const LateSamples& late) {
+  return late.mapped.size() + (late.open.empty() ? 0 : 1);
+}
+
+}  // namespace
+
 bool SeriesShard::StoreLate(uint32_t line, LateSample sample,
                             const StoreRules& rules, StoreCounts& counts,
                             std::vector<HeadChunkRef>& mapped) {
   mapped.clear();
   std::unique_ptr<LateSamples>& late = Cold(Line(line)).late;
   if (late == nullptr) late = std::make_unique<LateSamples>();
+  const size_t chunks = ChunksOf(*late);
   if (late->open.size() >= rules.late_capacity) {
     // What the disk refuses stays where it is and is tried again.
     MapLate(line, rules, mapped).IgnoreError();
   }
-  if (late->open.empty()) ++counts.chunks;
   const int64_t t = sample.t;
   sample.epoch = rules.epoch;
-  if (!late->Insert(std::move(sample))) return false;
+  const bool is_new = late->Insert(std::move(sample));
+  counts.chunks += ChunksOf(*late) - chunks;
+  if (!is_new) return false;
   ++counts.late;
   counts.late_min_t = std::min(counts.late_min_t, t);
   counts.late_max_t = std::max(counts.late_max_t, t);
@@ -36,6 +48,15 @@ absl::Status SeriesShard::MapLate(uint32_t line, const StoreRules& rules,
     return absl::OkStatus();
   }
   LateSamples& late = *cold_[series.cold].late;
+  std::vector<LateSample> later;
+  const auto is_later = [&rules](const LateSample& sample) {
+    return EpochAfter(sample.epoch, rules.epoch);
+  };
+  if (std::any_of(late.open.begin(), late.open.end(), is_later)) {
+    std::copy_if(late.open.begin(), late.open.end(), std::back_inserter(later),
+                 is_later);
+    std::erase_if(late.open, is_later);
+  }
   const uint32_t floor = static_cast<uint32_t>(rules.floor);
   const uint64_t number = rules.base + ids_[line];
   size_t written = 0;
@@ -69,6 +90,7 @@ absl::Status SeriesShard::MapLate(uint32_t line, const StoreRules& rules,
                  });
   late.open.erase(late.open.begin(),
                   late.open.begin() + static_cast<ptrdiff_t>(written));
+  for (LateSample& sample : later) late.Insert(std::move(sample));
   return status;
 }
 
@@ -82,6 +104,11 @@ void SeriesShard::ForgetOpenLate(uint32_t line) {
   HotSeries& series = Line(line);
   if (series.cold == 0 || cold_[series.cold].late == nullptr) return;
   cold_[series.cold].late->open.clear();
+}
+
+size_t SeriesShard::LateChunks(uint32_t line) const {
+  const ColdSeries* cold = FindCold(Line(line));
+  return cold == nullptr || cold->late == nullptr ? 0 : ChunksOf(*cold->late);
 }
 
 uint32_t SeriesShard::LateIn(uint32_t line, TimeRange range) const {
@@ -140,9 +167,14 @@ SeriesShard::LateRemains SeriesShard::SettleLate(uint32_t line,
   HotSeries& series = Line(line);
   if (series.cold == 0 || cold_[series.cold].late == nullptr) return remains;
   LateSamples& late = *cold_[series.cold].late;
-  remains.removed = static_cast<uint32_t>(std::erase_if(
-      late.mapped,
-      [up_to](const LateChunk& chunk) { return chunk.ref <= up_to; }));
+  remains.removed = static_cast<uint32_t>(
+      std::erase_if(late.mapped, [&](const LateChunk& chunk) {
+        if (chunk.ref > up_to) return false;
+        remains.removed_min_t = std::min(remains.removed_min_t, chunk.min_t);
+        remains.removed_file =
+            std::max(remains.removed_file, HeadChunkFileOf(chunk.ref));
+        return true;
+      }));
   for (LateChunk& chunk : late.mapped) {
     std::erase_if(chunk.fresh, [&](const LateChunk::Fresh& f) {
       return !EpochAfter(f.epoch, static_cast<uint32_t>(floor));

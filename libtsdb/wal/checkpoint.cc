@@ -217,7 +217,9 @@ class Filter {
   absl::Status TakeTombstones(std::string_view record) {
     NARTHEX_RETURN_IF_ERROR(DecodeTombstones(record, tombstones_));
     std::erase_if(tombstones_, [this](const Tombstone& tombstone) {
-      return !keep_(tombstone.ref) || tombstone.range.max < request_.mint;
+      return !keep_(tombstone.ref) ||
+             tombstone.range.max <
+                 std::min(request_.mint, request_.tombstones_from);
     });
     if (tombstones_.empty()) return absl::OkStatus();
     std::string kept;

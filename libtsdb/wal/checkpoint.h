@@ -34,6 +34,8 @@ struct CheckpointRequest {
   std::string wal_dir = {};
   uint32_t to = 0;     // the last segment to stand for
   Timestamp mint = 0;  // samples before it are not needed
+  // Nor deletions that end before this, if it is less than `mint`.
+  Timestamp tombstones_from = kMaxTime;
   Compression compression = Compression::kSnappy;
   uint64_t segment_size = kDefaultSegmentSize;
   // Lets sample records of old segments be left out unread; may be null.

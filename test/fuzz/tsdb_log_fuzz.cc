@@ -30,6 +30,7 @@ void DecodeAny(std::string_view record) {
   (void)wal::DecodeExemplars(record, exemplars);
   std::vector<wal::MmapMarker> markers;
   (void)wal::DecodeMmapMarkers(record, markers);
+  (void)wal::DecodeMetadata(record, [](SeriesRef, const Metadata&) {});
 }
 
 }  // namespace

@@ -24,6 +24,10 @@ class CrashEnv::File final : public WritableFile {
     absl::MutexLock lock(&env_.mu_);
     NARTHEX_RETURN_IF_ERROR(env_.Begin());
     bytes_->live.resize(size);
+    for (auto& [begin, end] : bytes_->lost) {
+      begin = std::min<size_t>(begin, size);
+      end = std::min<size_t>(end, size);
+    }
     return absl::OkStatus();
   }
   absl::Status Preallocate(uint64_t) override {
@@ -32,8 +36,13 @@ class CrashEnv::File final : public WritableFile {
   }
   absl::Status Sync() override {
     absl::MutexLock lock(&env_.mu_);
-    NARTHEX_RETURN_IF_ERROR(env_.Begin(/*is_sync=*/true));
-    bytes_->durable = bytes_->live;
+    if (absl::Status status = env_.Begin(/*is_sync=*/true); !status.ok()) {
+      if (bytes_->live.size() > bytes_->durable.size()) {
+        bytes_->lost.emplace_back(bytes_->durable.size(), bytes_->live.size());
+      }
+      return status;
+    }
+    bytes_->durable = bytes_->OnDisk();
     return absl::OkStatus();
   }
   absl::Status Close() override { return absl::OkStatus(); }
@@ -94,6 +103,15 @@ class CrashEnv::Mapped final : public MappedFile {
   const std::string own_;
 };
 
+std::string CrashEnv::Bytes::OnDisk() const {
+  std::string bytes = live;
+  for (const auto& [begin, end] : lost) {
+    std::fill(bytes.begin() + static_cast<ptrdiff_t>(begin),
+              bytes.begin() + static_cast<ptrdiff_t>(end), '\0');
+  }
+  return bytes;
+}
+
 CrashEnv::CrashEnv() : root_(std::make_shared<Dir>()) {}
 CrashEnv::~CrashEnv() = default;
 
@@ -111,6 +129,15 @@ void CrashEnv::FailSyncs(bool fail) {
   absl::MutexLock lock(&mu_);
   fail_syncs_ = fail;
 }
+void CrashEnv::FailSyncAt(uint64_t sync, bool sticky) {
+  absl::MutexLock lock(&mu_);
+  fail_sync_at_ = sync;
+  sticky_sync_ = sticky;
+}
+uint64_t CrashEnv::syncs() const {
+  absl::MutexLock lock(&mu_);
+  return syncs_;
+}
 bool CrashEnv::failed() const {
   absl::MutexLock lock(&mu_);
   return failed_;
@@ -119,13 +146,18 @@ void CrashEnv::Heal() {
   absl::MutexLock lock(&mu_);
   fault_ = Fault::kNone;
   fail_syncs_ = failed_ = false;
+  fail_sync_at_ = UINT64_MAX;
 }
 
 absl::Status CrashEnv::Begin(bool is_sync, bool* half) {
   const uint64_t number = calls_++;
-  if (is_sync && fail_syncs_) {
-    failed_ = true;
-    return Unavailable("fdatasync: Input/output error");
+  if (is_sync) {
+    const uint64_t sync = syncs_++;
+    if (fail_syncs_ || sync == fail_sync_at_ ||
+        (sticky_sync_ && sync > fail_sync_at_)) {
+      failed_ = true;
+      return Unavailable("fdatasync: Input/output error");
+    }
   }
   if (fault_ == Fault::kNone || number < fail_at_ ||
       (number > fail_at_ && !sticky_)) {
@@ -322,7 +354,9 @@ void CrashEnv::Copy(const Dir& from, Loss loss, Dir& to) {
     }
     const Bytes& bytes = *std::get<std::shared_ptr<Bytes>>(entry);
     auto copy = std::make_shared<Bytes>();
-    const std::string& live = bytes.live;
+    // The death of the process alone loses nothing of what the kernel has.
+    const std::string live =
+        loss == Loss::kNothing ? bytes.live : bytes.OnDisk();
     const std::string& durable = bytes.durable;
     const bool grew = live.size() > durable.size() &&
                       live.compare(0, durable.size(), durable) == 0;

@@ -11,7 +11,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -49,6 +51,11 @@ class CrashEnv final : public Env {
   // The call of that number (from 0) fails; `sticky`: so do all after it.
   void FailAt(uint64_t call, Fault fault, bool sticky);
   void FailSyncs(bool fail);
+  // The sync of that number (from 0) fails; `sticky`: so do all after it.  What
+  // a failed sync was for is lost, whatever a later one says: the kernel takes
+  // it for written.
+  void FailSyncAt(uint64_t sync, bool sticky);
+  uint64_t syncs() const;
   bool failed() const;  // has a call failed?
   void Heal();
   // The disk as a crash now would leave it.
@@ -81,6 +88,9 @@ class CrashEnv final : public Env {
   struct Bytes {
     std::string live;
     std::string durable;
+    // Begin and end of what failed syncs have lost.
+    std::vector<std::pair<size_t, size_t>> lost;
+    std::string OnDisk() const;  // `live` without that
   };
   struct Dir;
   using Entry = std::variant<std::shared_ptr<Bytes>, std::shared_ptr<Dir>>;
@@ -104,6 +114,9 @@ class CrashEnv final : public Env {
   Fault fault_ ABSL_GUARDED_BY(mu_) = Fault::kNone;
   bool sticky_ ABSL_GUARDED_BY(mu_) = false;
   bool fail_syncs_ ABSL_GUARDED_BY(mu_) = false;
+  uint64_t syncs_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t fail_sync_at_ ABSL_GUARDED_BY(mu_) = UINT64_MAX;
+  bool sticky_sync_ ABSL_GUARDED_BY(mu_) = false;
   bool failed_ ABSL_GUARDED_BY(mu_) = false;
   uint64_t random_ ABSL_GUARDED_BY(mu_) = 1;
 };
