@@ -224,6 +224,7 @@ absl::Status Db::Impl::OpenHead() {
         {{"records", std::to_string(report.kept_records)}});
   }
   NARTHEX_RETURN_IF_ERROR(OpenLate());
+  head->EndReplay();
   Log(options.logger, LogLevel::kInfo, "WAL replay completed",
       {{"series", std::to_string(report.series)},
        {"samples", std::to_string(report.samples)},
@@ -331,6 +332,7 @@ absl::Status Db::Impl::ReadOnce() {
       head->Replay(*env, JoinPath(dir, "wal"), ReplayProgress()));
   NARTHEX_ASSIGN_OR_RETURN(const ReplayReport late,
                            head->ReplayLate(*env, JoinPath(dir, "wbl")));
+  head->EndReplay();
   std::vector<wal::Damage> damages = report.damages;
   damages.insert(damages.end(), late.damages.begin(), late.damages.end());
   for (const wal::Damage& damage : damages) {

@@ -146,6 +146,9 @@ class Head {
       const std::optional<SnapshotDir>& snapshot = std::nullopt);
   // Reads the log of late samples; after Replay, before it is opened.
   absl::StatusOr<ReplayReport> ReplayLate(Env& env, const std::string& dir);
+  // After both, whether there are late samples or not: forgets what none of
+  // the logs had a sample of.
+  void EndReplay();
   // From here on late samples are logged there.
   absl::Status OpenLateLog(Env& env, const std::string& dir);
   bool has_late_log() const { return late_log_.load() != nullptr; }

@@ -78,6 +78,10 @@ void Head::Tidy() {
   isolation_.WithoutReaders([this] { symbols_.Reclaim(); });
 }
 
+void Head::EndReplay() {
+  if (initialized()) Collect(min_time());
+}
+
 // What an open batch may still store, or one that is opened later, is not older
 // than this.
 int64_t Head::OldestToCome() {

@@ -553,7 +553,6 @@ absl::StatusOr<ReplayReport> Head::Replay(
   if (min_time() < min_valid) {
     min_time_.store(min_valid, std::memory_order_release);
   }
-  if (initialized()) Collect(min_time());
   return report;
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,10 @@ struct ModelSeries {
   test::Samples samples = {};
   // Deletions reach to here: what comes late below stays away, here as there.
   int64_t deleted_to = INT64_MIN;
+  // Late samples that were deleted.  One that had become a block before may be
+  // found in chunks_head or wbl/ once more by a later replay: it comes back, as
+  // with Prometheus, until it is deleted again.
+  std::set<int64_t> may_return = {};
 };
 
 class ModelLab {
@@ -62,6 +67,8 @@ class ModelLab {
   void Read();
   void Snapshot();
   Content Expected(TimeRange range) const;
+  // What both say is the same.
+  void Compare(TimeRange range, Content content) const;
   static void RequireOk(const absl::Status& status) {
     INFO(status);
     REQUIRE(status.ok());
@@ -167,7 +174,9 @@ void ModelLab::Delete() {
       continue;
     }
     std::erase_if(series.samples, [&](const auto& sample) {
-      return range.Contains(sample.first);
+      if (!range.Contains(sample.first)) return false;
+      if (sample.first % 2 != 0) series.may_return.insert(sample.first);
+      return true;
     });
     series.deleted_to = std::max(series.deleted_to, range.max.ms);
   }
@@ -183,10 +192,22 @@ Content ModelLab::Expected(TimeRange range) const {
   return content;
 }
 
+void ModelLab::Compare(TimeRange range, Content content) const {
+  for (const ModelSeries& series : series_) {
+    const auto it = content.find(series.name);
+    if (it == content.end()) continue;
+    for (const int64_t t : series.may_return) {
+      if (!series.samples.contains(t)) it->second.erase(t);
+    }
+    if (it->second.empty()) content.erase(it);
+  }
+  REQUIRE(Difference(Expected(range), content) == "");
+}
+
 void ModelLab::CheckAll() {
   Content content;
   RequireOk(test::ReadContent(*db_, content));
-  REQUIRE(Difference(Expected(TimeRange()), content) == "");
+  Compare(TimeRange(), content);
 }
 
 void ModelLab::Read() {
@@ -196,7 +217,7 @@ void ModelLab::Read() {
   RequireOk(querier.status());
   Content content;
   RequireOk(test::ReadContent(**querier, content));
-  REQUIRE(Difference(Expected(range), content) == "");
+  Compare(range, content);
 }
 
 void ModelLab::Snapshot() {
@@ -208,7 +229,7 @@ void ModelLab::Snapshot() {
   RequireOk(copy.status());
   Content content;
   RequireOk(test::ReadContent(**copy, content));
-  REQUIRE(Difference(Expected(TimeRange()), content) == "");
+  Compare(TimeRange(), content);
   *copy = nullptr;
   RequireOk(env_->RemoveAll("copy"));
 }

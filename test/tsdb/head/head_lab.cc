@@ -34,6 +34,7 @@ tsdb::ReplayReport HeadLab::Open() {
   if (!with_log_) return {};
   auto report = head_->Replay(*env_, "data/wal");
   REQUIRE(report.ok());
+  head_->EndReplay();
   REQUIRE(head_->OpenLog(*env_, "data/wal").ok());
   return *report;
 }
