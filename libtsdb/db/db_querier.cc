@@ -7,14 +7,22 @@
 
 namespace narthex::tsdb {
 
-// The head comes first: a block that appears between the two looks then only
-// repeats what the head still shows.  The other way about it would be missed.
+// The blocks are looked at before and after the head, and all of it again if
+// one has appeared or gone meanwhile: a block that is younger than the view of
+// the head may have late samples of commits that the view does not show, and of
+// one that is older the head may have forgotten what the view needs.
 absl::StatusOr<std::unique_ptr<Querier>> Db::Impl::NewQuerier(TimeRange range) {
   std::vector<std::shared_ptr<const BlockSource>> sources;
-  if (head != nullptr && head->MayShow(range)) {
-    sources.push_back(head->NewSource(range, /*isolated=*/true));
+  Blocks loaded = LoadedBlocks();
+  while (head != nullptr) {
+    if (head->MayShow(range)) {
+      sources.push_back(head->NewSource(range, /*isolated=*/true));
+    }
+    Blocks now = LoadedBlocks();
+    if (now == loaded) break;
+    sources.clear();
+    loaded = std::move(now);
   }
-  const Blocks loaded = LoadedBlocks();
   for (size_t i = loaded.size(); i-- > 0;) {
     const BlockMeta& meta = loaded[i]->meta();
     if (meta.min_time <= range.max && range.min < meta.max_time) {

@@ -303,13 +303,7 @@ class Head::Replayer {
     SeriesShard& shard = head_.shards_[ShardOf(found.slot)];
     absl::MutexLock lock(&shard.mu);
     for (const MappedChunk& chunk : offered->second) {
-      const HotSeries& series = shard.Line(LineOf(found.slot));
-      if (shard.MappedMax(series) >= chunk.min_t ||
-          (series.samples != 0 && series.last_t >= chunk.min_t)) {
-        continue;
-      }
-      if (series.samples != 0) shard.CutOpenChunk(LineOf(found.slot), rules_);
-      shard.AddMapped(LineOf(found.slot), chunk);
+      if (!shard.OfferMapped(LineOf(found.slot), chunk, rules_)) continue;
       ++counts_.chunks;
       head_.UpdateTimes(chunk.min_t, chunk.max_t);
     }

@@ -268,6 +268,31 @@ void SeriesShard::AddMapped(uint32_t line, const MappedChunk& chunk) {
   std::memcpy(data, &head, sizeof(head));
 }
 
+bool SeriesShard::OfferMapped(uint32_t line, const MappedChunk& chunk,
+                              const StoreRules& rules) {
+  HotSeries& series = Line(line);
+  if (series.samples != 0 && chunk.max_t >= series.chunk_min_t) {
+    if (chunk.min_t <= series.last_t) return false;
+    CutOpenChunk(line, rules);
+  }
+  if (chunk.min_t > MappedMax(series)) {
+    AddMapped(line, chunk);
+    return true;
+  }
+  std::vector<MappedChunk> all;
+  UnpackMapped(MappedBytes(series), all);
+  const auto next = std::upper_bound(
+      all.begin(), all.end(), chunk.min_t,
+      [](int64_t t, const MappedChunk& c) { return t < c.min_t; });
+  if (next != all.end() && next->min_t <= chunk.max_t) return false;
+  if (next != all.begin() && std::prev(next)->max_t >= chunk.min_t) {
+    return false;
+  }
+  all.insert(next, chunk);
+  SetMapped(series, all);
+  return true;
+}
+
 std::string_view SeriesShard::MappedBytes(const HotSeries& series) const {
   if (series.mapped == 0) return {};
   if (series.mapped == kEscape) return cold_[series.cold].mapped;

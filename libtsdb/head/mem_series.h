@@ -258,6 +258,11 @@ class SeriesShard {
   // Puts the open chunk away as if it were full.
   void CutOpenChunk(uint32_t line, const StoreRules& rules)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  // Puts one that chunks_head had among those there are; false if it overlaps
+  // one of them or the open chunk.  A series that was forgotten and made again
+  // has had two references, and the chunks of the first may come last.
+  bool OfferMapped(uint32_t line, const MappedChunk& chunk,
+                   const StoreRules& rules) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   // Adds a chunk that chunks_head has already; later than all before.
   void AddMapped(uint32_t line, const MappedChunk& chunk)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
@@ -307,7 +312,7 @@ class SeriesShard {
   // Of the chunks.
   LateSpan LateTimes(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu);
   struct LateRemains {
-    uint32_t removed = 0;  // chunks
+    uint32_t removed = 0;       // chunks
     uint32_t removed_file = 0;  // the last one that any of them is in
     int64_t removed_min_t = kMaxMillis;
     uint32_t first_file = 0xffffffff;
