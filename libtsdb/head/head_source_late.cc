@@ -2,9 +2,12 @@
 // alone.
 
 #include <algorithm>
+#include <bit>
+#include <memory>
 #include <utility>
 
 #include "libtsdb/chunk/chunk_codec.h"
+#include "libtsdb/chunk/histogram_reader.h"
 #include "libtsdb/head/head_source.h"
 #include "narthex/base/status.h"
 #include "narthex/model/merge.h"
@@ -21,6 +24,46 @@ void DropFresh(const std::vector<LateChunk::Fresh>& fresh,
     AddInterval(hidden, TimeRange{f.t, f.t});
   }
   CutIntervals(hidden, columns);
+}
+
+// The samples of a chunk that the reader may see: all but the fresh ones.
+absl::Status ShownOf(ChunkEncoding encoding, std::string_view bytes,
+                     const std::vector<LateChunk::Fresh>& fresh,
+                     std::vector<LateSample>& out) {
+  const auto is_fresh = [&fresh](Timestamp t) {
+    return std::any_of(fresh.begin(), fresh.end(),
+                       [t](const LateChunk::Fresh& f) { return f.t == t.ms; });
+  };
+  if (IsHistogramEncoding(encoding)) {
+    return VisitHistograms(
+        encoding, bytes, TimeRange(), [&](const HistogramSample& sample) {
+          if (is_fresh(sample.t)) return absl::OkStatus();
+          LateSample& shown = out.emplace_back();
+          shown.t = sample.t.ms;
+          shown.start = sample.start.ms;
+          if (sample.integer != nullptr) {
+            shown.ints = std::make_shared<const Histogram>(*sample.integer);
+          } else {
+            shown.floats =
+                std::make_shared<const FloatHistogram>(*sample.floating);
+          }
+          return absl::OkStatus();
+        });
+  }
+  MemoryBudget budget;
+  SampleColumns columns(budget);
+  if (encoding == ChunkEncoding::kXor2) {
+    NARTHEX_RETURN_IF_ERROR(columns.ReserveStartTimes());
+  }
+  NARTHEX_RETURN_IF_ERROR(DecodeChunk(encoding, bytes, TimeRange(), columns));
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (is_fresh(columns.t()[i])) continue;
+    LateSample& shown = out.emplace_back();
+    shown.t = columns.t()[i].ms;
+    shown.v = std::bit_cast<uint64_t>(columns.v()[i]);
+    if (!columns.st().empty()) shown.start = columns.st()[i].ms;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -88,19 +131,29 @@ absl::Status HeadSource::AddLateChunks(const SeriesEntry& entry,
     out.made.emplace_back(bytes);
     out.chunks.push_back({encoding, min_t, max_t, out.made.back()});
   };
+  const auto add_samples = [&](const std::vector<LateSample>& samples) {
+    return EncodeLate(samples, head_.LateAs(),
+                      [&](ChunkEncoding encoding, size_t begin, size_t end,
+                          std::string_view encoded) {
+                        add(encoding, samples[begin].t, samples[end - 1].t,
+                            encoded);
+                        return absl::OkStatus();
+                      });
+  };
   std::string bytes;
   for (const LateChunk& chunk : late.mapped) {
     NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
                              head_.chunks_->Read(chunk.ref, bytes));
-    add(read.encoding, chunk.min_t, chunk.max_t, read.bytes);
+    if (chunk.fresh.empty()) {
+      add(read.encoding, chunk.min_t, chunk.max_t, read.bytes);
+      continue;
+    }
+    std::vector<LateSample> shown;
+    NARTHEX_RETURN_IF_ERROR(
+        ShownOf(read.encoding, read.bytes, chunk.fresh, shown));
+    NARTHEX_RETURN_IF_ERROR(add_samples(shown));
   }
-  return EncodeLate(late.open, head_.LateAs(),
-                    [&](ChunkEncoding encoding, size_t begin, size_t end,
-                        std::string_view encoded) {
-                      add(encoding, late.open[begin].t, late.open[end - 1].t,
-                          encoded);
-                      return absl::OkStatus();
-                    });
+  return add_samples(late.open);
 }
 
 }  // namespace narthex::tsdb
