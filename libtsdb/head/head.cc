@@ -305,8 +305,10 @@ absl::Status Head::Close() {
       own_late_log_ = nullptr;
     }
   }
-  const bool snapshot =
-      chunks_ != nullptr && !last.empty() && !options_.snapshot_dir.empty();
+  // A snapshot has one reference for each series: with it, what the log of late
+  // samples and chunks_head have under the other one would not be found again.
+  const bool snapshot = chunks_ != nullptr && !last.empty() &&
+                        !options_.snapshot_dir.empty() && !logged_twice_;
   if (chunks_ != nullptr) {
     const absl::Status closed = chunks_->Close();
     if (status.ok()) status = closed;

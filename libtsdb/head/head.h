@@ -416,6 +416,8 @@ class Head {
   absl::flat_hash_map<uint64_t, std::vector<MappedChunk>> offered_;
   absl::flat_hash_map<uint64_t, std::vector<MappedChunk>> offered_late_;
   HeadChunkRef last_offered_ = 0;
+  // The logs and chunks_head know a series by two references.
+  bool logged_twice_ = false;
   // Between Replay and ReplayLate: numbers of series that were made again.
   absl::flat_hash_map<SeriesId, Slot> aliases_;
 };

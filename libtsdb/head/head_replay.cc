@@ -127,6 +127,7 @@ class Head::Replayer {
       int64_t& expiry = head_.log_expiries_[ref];
       expiry = std::max(expiry, until);
     }
+    head_.logged_twice_ = !aliases_.empty();
     head_.aliases_ = std::move(aliases_);
     if (tombstones_.empty()) return;
     absl::MutexLock tombstones_lock(&head_.tombstones_mu_);
