@@ -386,6 +386,9 @@ class Head {
   absl::Mutex care_mu_;
   absl::flat_hash_map<uint64_t, int64_t> log_expiries_
       ABSL_GUARDED_BY(care_mu_);
+  // Second references of series, which late samples may go by: the log keeps
+  // their records for as long as there is any late sample.
+  absl::flat_hash_set<uint64_t> late_references_ ABSL_GUARDED_BY(care_mu_);
   std::optional<Due> due_ ABSL_GUARDED_BY(care_mu_);
   struct LateDue {
     HeadChunkRef up_to = 0;

@@ -265,6 +265,10 @@ bool Head::KeepInLog(SeriesRef ref, int64_t mint) {
     return true;
   }
   absl::MutexLock lock(&care_mu_);
+  if (late_min() <= late_max() &&
+      late_references_.contains(static_cast<uint64_t>(ref))) {
+    return true;
+  }
   const auto it = log_expiries_.find(static_cast<uint64_t>(ref));
   return it != log_expiries_.end() && it->second >= mint;
 }

@@ -127,6 +127,10 @@ class Head::Replayer {
       int64_t& expiry = head_.log_expiries_[ref];
       expiry = std::max(expiry, until);
     }
+    for (const auto& [id, slot] : aliases_) {
+      absl::MutexLock care(&head_.care_mu_);
+      head_.late_references_.insert(static_cast<uint64_t>(head_.RefOf(id)));
+    }
     head_.logged_twice_ = !aliases_.empty();
     head_.aliases_ = std::move(aliases_);
     if (tombstones_.empty()) return;
