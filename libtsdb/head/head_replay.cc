@@ -458,9 +458,17 @@ class Head::Replayer {
         head_.series_.fetch_sub(removed.size(), std::memory_order_relaxed);
         head_.metrics_.series.Add(-static_cast<double>(removed.size()));
         tombstones_.Remove(static_cast<uint64_t>(tombstone.ref));
-      } else if (slot != kNoSlot) {
+      } else {
+        uint64_t ref = static_cast<uint64_t>(tombstone.ref);
+        if (slot == kNoSlot) {
+          const auto alias = aliases_.find(id);
+          if (alias == aliases_.end()) continue;
+          const SeriesShard& shard = head_.shards_[ShardOf(alias->second)];
+          absl::ReaderMutexLock lock(&shard.mu);
+          ref = head_.RefOf(shard.IdOf(LineOf(alias->second)));
+        }
         // Of any age: late samples may be older than the head.
-        tombstones_.Add(static_cast<uint64_t>(tombstone.ref), tombstone.range);
+        tombstones_.Add(ref, tombstone.range);
       }
     }
   }
