@@ -351,6 +351,8 @@ absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
                                     ChunkList& out) const {
   out.Clear();
   NARTHEX_RETURN_IF_ERROR(AddLateChunks(entry, range, out));
+  const size_t late = out.chunks.size();
+  const TimeRange asked = range;
   range = Cut(range);
   SeriesCopy& copy = ThreadCopy();
   if (range.min > range.max || !CopySeries(entry, range, copy)) {
@@ -375,6 +377,9 @@ absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
     NARTHEX_RETURN_IF_ERROR(AddChunk(std::move(copy.open), copy.open_encoding,
                                      copy.open_samples, copy.open_min_t,
                                      copy.open_max_t, out));
+  }
+  if (asked.min < range.min) {
+    NARTHEX_RETURN_IF_ERROR(CutBefore(range.min.ms, late, out));
   }
   std::stable_sort(out.chunks.begin(), out.chunks.end(),
                    [](const EncodedChunk& a, const EncodedChunk& b) {

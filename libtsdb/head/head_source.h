@@ -73,6 +73,7 @@ class HeadSource final : public BlockSource {
                        const ReadContext& ctx, SampleColumns& out) const;
   absl::Status AddLateChunks(const SeriesEntry& entry, TimeRange range,
                              ChunkList& out) const;
+  absl::Status CutBefore(int64_t min_t, size_t first, ChunkList& out) const;
   // false: there are none.
   bool CopyLate(const SeriesEntry& entry, TimeRange range, LateCopy& out) const;
   // false: the series is gone.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "libtsdb/chunk/chunk_codec.h"
 #include "libtsdb/chunk/histogram_reader.h"
 #include "libtsdb/head/head_source.h"
@@ -26,18 +27,14 @@ void DropFresh(const std::vector<LateChunk::Fresh>& fresh,
   CutIntervals(hidden, columns);
 }
 
-// The samples of a chunk that the reader may see: all but the fresh ones.
+// The samples of a chunk that are not to be hidden.
 absl::Status ShownOf(ChunkEncoding encoding, std::string_view bytes,
-                     const std::vector<LateChunk::Fresh>& fresh,
+                     absl::FunctionRef<bool(int64_t t)> hide,
                      std::vector<LateSample>& out) {
-  const auto is_fresh = [&fresh](Timestamp t) {
-    return std::any_of(fresh.begin(), fresh.end(),
-                       [t](const LateChunk::Fresh& f) { return f.t == t.ms; });
-  };
   if (IsHistogramEncoding(encoding)) {
     return VisitHistograms(
         encoding, bytes, TimeRange(), [&](const HistogramSample& sample) {
-          if (is_fresh(sample.t)) return absl::OkStatus();
+          if (hide(sample.t.ms)) return absl::OkStatus();
           LateSample& shown = out.emplace_back();
           shown.t = sample.t.ms;
           shown.start = sample.start.ms;
@@ -57,13 +54,26 @@ absl::Status ShownOf(ChunkEncoding encoding, std::string_view bytes,
   }
   NARTHEX_RETURN_IF_ERROR(DecodeChunk(encoding, bytes, TimeRange(), columns));
   for (size_t i = 0; i < columns.size(); ++i) {
-    if (is_fresh(columns.t()[i])) continue;
+    if (hide(columns.t()[i].ms)) continue;
     LateSample& shown = out.emplace_back();
     shown.t = columns.t()[i].ms;
     shown.v = std::bit_cast<uint64_t>(columns.v()[i]);
     if (!columns.st().empty()) shown.start = columns.st()[i].ms;
   }
   return absl::OkStatus();
+}
+
+absl::Status AddEncoded(const std::vector<LateSample>& samples,
+                        const LateEncoding& as, ChunkList& out) {
+  return EncodeLate(
+      samples, as,
+      [&](ChunkEncoding encoding, size_t begin, size_t end,
+          std::string_view bytes) {
+        out.made.emplace_back(bytes);
+        out.chunks.push_back(
+            {encoding, samples[begin].t, samples[end - 1].t, out.made.back()});
+        return absl::OkStatus();
+      });
 }
 
 }  // namespace
@@ -126,34 +136,47 @@ absl::Status HeadSource::AddLateChunks(const SeriesEntry& entry,
                                        TimeRange range, ChunkList& out) const {
   LateCopy late;
   if (!CopyLate(entry, CutLate(range), late)) return absl::OkStatus();
-  const auto add = [&out](ChunkEncoding encoding, int64_t min_t, int64_t max_t,
-                          std::string_view bytes) {
-    out.made.emplace_back(bytes);
-    out.chunks.push_back({encoding, min_t, max_t, out.made.back()});
-  };
-  const auto add_samples = [&](const std::vector<LateSample>& samples) {
-    return EncodeLate(samples, head_.LateAs(),
-                      [&](ChunkEncoding encoding, size_t begin, size_t end,
-                          std::string_view encoded) {
-                        add(encoding, samples[begin].t, samples[end - 1].t,
-                            encoded);
-                        return absl::OkStatus();
-                      });
-  };
   std::string bytes;
   for (const LateChunk& chunk : late.mapped) {
     NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
                              head_.chunks_->Read(chunk.ref, bytes));
     if (chunk.fresh.empty()) {
-      add(read.encoding, chunk.min_t, chunk.max_t, read.bytes);
+      out.made.emplace_back(read.bytes);
+      out.chunks.push_back(
+          {read.encoding, chunk.min_t, chunk.max_t, out.made.back()});
+      continue;
+    }
+    const auto is_fresh = [&chunk](int64_t t) {
+      return std::any_of(chunk.fresh.begin(), chunk.fresh.end(),
+                         [t](const LateChunk::Fresh& f) { return f.t == t; });
+    };
+    std::vector<LateSample> shown;
+    NARTHEX_RETURN_IF_ERROR(
+        ShownOf(read.encoding, read.bytes, is_fresh, shown));
+    NARTHEX_RETURN_IF_ERROR(AddEncoded(shown, head_.LateAs(), out));
+  }
+  return AddEncoded(late.open, head_.LateAs(), out);
+}
+
+// Chunks that came in order may reach back before the head begins.  What they
+// have there is in blocks, where it may have been deleted.
+absl::Status HeadSource::CutBefore(int64_t min_t, size_t first,
+                                   ChunkList& out) const {
+  std::vector<EncodedChunk> chunks(
+      out.chunks.begin() + static_cast<ptrdiff_t>(first), out.chunks.end());
+  out.chunks.resize(first);
+  for (const EncodedChunk& chunk : chunks) {
+    if (chunk.min_t >= min_t) {
+      out.chunks.push_back(chunk);
       continue;
     }
     std::vector<LateSample> shown;
-    NARTHEX_RETURN_IF_ERROR(
-        ShownOf(read.encoding, read.bytes, chunk.fresh, shown));
-    NARTHEX_RETURN_IF_ERROR(add_samples(shown));
+    NARTHEX_RETURN_IF_ERROR(ShownOf(
+        chunk.encoding, chunk.bytes, [min_t](int64_t t) { return t < min_t; },
+        shown));
+    NARTHEX_RETURN_IF_ERROR(AddEncoded(shown, head_.LateAs(), out));
   }
-  return add_samples(late.open);
+  return absl::OkStatus();
 }
 
 }  // namespace narthex::tsdb
