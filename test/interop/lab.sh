@@ -143,6 +143,27 @@ ask() {
     --data-urlencode "time=$3"
 }
 
+# between_scrapes URL TIME INTERVAL: the moment within INTERVAL ms from TIME on
+# that is furthest from any scrape.  A sample on the very edge of a window is in
+# it for 2.42, and not for 3.0 and later.
+between_scrapes() {
+  ask "$1" 'timestamp(up)' "$2" | grep -o '"[0-9.]*"\]' | tr -d '"]' |
+    awk -v from="$2" -v interval="$3" '
+      { scraped[NR] = int($1 * 1000 + 0.5) % interval }
+      END {
+        for (at = 0; at < interval; at++) {
+          least = interval
+          for (i in scraped) {
+            apart = (at - scraped[i] + interval) % interval
+            if (interval - apart < apart) apart = interval - apart
+            if (apart < least) least = apart
+          }
+          if (least > most) { most = least; best = at }
+        }
+        printf "%.3f", from + best / 1000
+      }'
+}
+
 # same_answer WHAT WANT GOT: files; the same bytes.  Only where the peer is 2.x,
 # which sums without compensation and averages otherwise than 3.x does, may the
 # last digits of a number differ; how often is counted in `rounded`.
