@@ -27,9 +27,8 @@ constexpr uint64_t kTellEvery = uint64_t{4} << 20;
 uint64_t BytesOf(Env& env, const std::vector<wal::SegmentFile>& segments) {
   uint64_t bytes = 0;
   for (const wal::SegmentFile& segment : segments) {
-    if (const auto info = env.Stat(segment.path); info.ok()) {
-      bytes += info->size;
-    }
+    const absl::StatusOr<FileInfo> info = env.Stat(segment.path);
+    bytes += info.ok() ? info->size : 0;
   }
   return bytes;
 }
@@ -122,14 +121,15 @@ class Head::Replayer {
     }
     head_.chunk_count_.fetch_add(counts_.chunks, std::memory_order_relaxed);
     head_.metrics_.chunks.Add(static_cast<double>(counts_.chunks));
-    for (const auto& [ref, until] : alias_until_) {
+    {
       absl::MutexLock care(&head_.care_mu_);
-      int64_t& expiry = head_.log_expiries_[ref];
-      expiry = std::max(expiry, until);
-    }
-    for (const auto& [id, slot] : aliases_) {
-      absl::MutexLock care(&head_.care_mu_);
-      head_.late_references_.insert(static_cast<uint64_t>(head_.RefOf(id)));
+      for (const auto& [ref, until] : alias_until_) {
+        int64_t& expiry = head_.log_expiries_[ref];
+        expiry = std::max(expiry, until);
+      }
+      for (const auto& [id, slot] : aliases_) {
+        head_.late_references_.insert(head_.RefOf(id));
+      }
     }
     head_.logged_twice_ = !aliases_.empty();
     head_.aliases_ = std::move(aliases_);
@@ -440,36 +440,32 @@ class Head::Replayer {
       if (id == SeriesShard::kNoId) continue;
       Pass(id);
       Slot slot = head_.by_id_.Find(id);
-      if (tombstone.range == TimeRange()) {
-        // The series was deleted here; a later one of its name is another.
+      if (slot == kNoSlot) {
         const auto alias = aliases_.find(id);
-        if (alias != aliases_.end()) slot = alias->second;
-        if (slot == kNoSlot) continue;
-        absl::erase_if(aliases_, [&](auto& a) { return a.second == slot; });
-        const uint32_t line = LineOf(slot);
-        {
-          SeriesShard& shard = head_.shards_[ShardOf(slot)];
-          absl::MutexLock lock(&shard.mu);
-          shard.DropChunks(line);
-        }
-        done_.Set(slot, kMinMillis);
-        absl::flat_hash_set<SeriesId> removed;
-        head_.RemoveEmpty(ShardOf(slot), {&line, 1}, removed);
-        head_.series_.fetch_sub(removed.size(), std::memory_order_relaxed);
-        head_.metrics_.series.Add(-static_cast<double>(removed.size()));
-        tombstones_.Remove(static_cast<uint64_t>(tombstone.ref));
-      } else {
-        uint64_t ref = static_cast<uint64_t>(tombstone.ref);
-        if (slot == kNoSlot) {
-          const auto alias = aliases_.find(id);
-          if (alias == aliases_.end()) continue;
-          const SeriesShard& shard = head_.shards_[ShardOf(alias->second)];
-          absl::ReaderMutexLock lock(&shard.mu);
-          ref = head_.RefOf(shard.IdOf(LineOf(alias->second)));
-        }
+        if (alias == aliases_.end()) continue;
+        slot = alias->second;
+      }
+      const uint32_t line = LineOf(slot);
+      SeriesShard& shard = head_.shards_[ShardOf(slot)];
+      uint64_t ref = 0;
+      {
+        absl::MutexLock lock(&shard.mu);
+        ref = head_.RefOf(shard.IdOf(line));
+        if (tombstone.range == TimeRange()) shard.DropChunks(line);
+      }
+      if (tombstone.range != TimeRange()) {
         // Of any age: late samples may be older than the head.
         tombstones_.Add(ref, tombstone.range);
+        continue;
       }
+      // The series was deleted here; a later one of its name is another.
+      absl::erase_if(aliases_, [&](auto& a) { return a.second == slot; });
+      done_.Set(slot, kMinMillis);
+      absl::flat_hash_set<SeriesId> removed;
+      head_.RemoveEmpty(ShardOf(slot), {&line, 1}, removed);
+      head_.series_.fetch_sub(removed.size(), std::memory_order_relaxed);
+      head_.metrics_.series.Add(-static_cast<double>(removed.size()));
+      tombstones_.Remove(ref);
     }
   }
 
