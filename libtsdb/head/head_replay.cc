@@ -440,10 +440,8 @@ class Head::Replayer {
       if (id == SeriesShard::kNoId) continue;
       Pass(id);
       Slot slot = head_.by_id_.Find(id);
-      if (slot == kNoSlot) {
-        const auto alias = aliases_.find(id);
-        if (alias == aliases_.end()) continue;
-        slot = alias->second;
+      if (slot == kNoSlot && !FindAlias(tombstone.ref, kMinMillis, slot)) {
+        continue;
       }
       const uint32_t line = LineOf(slot);
       SeriesShard& shard = head_.shards_[ShardOf(slot)];
