@@ -167,16 +167,20 @@ def check_vanished(case, twin, found, interval_ms, problems):
 
 def compare_exemplars(case, twins, problems):
     """Their own times are the page's; the others are the scrape's."""
+    stored = [of_target(twin.log.exemplars, case.name, "0") for twin in twins]
     told = []
-    for twin in twins:
+    for twin, mine in zip(twins, stored):
         found = {}
         times = scrape_times(twin.log.series, case.name, "0")
         number = {t: k for k, t in enumerate(times)}
-        for labels, list_ in of_target(twin.log.exemplars, case.name,
-                                       "0").items():
+        for labels, list_ in mine.items():
             kept = []
-            for t, bits, own in list_:
-                k = number.get(t)
+            for exemplar in list_:
+                t, bits, own = exemplar
+                # What both have is the page's, though one may have scraped at
+                # that very moment.
+                k = None if all(exemplar in other.get(labels, [])
+                                for other in stored) else number.get(t)
                 if k is None or k < ROUNDS:
                     kept.append((("at", t) if k is None else ("round", k),
                                  bits, own))
