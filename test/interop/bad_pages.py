@@ -11,13 +11,11 @@ import http.server
 import json
 import os
 import re
-import socket
-import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
+
+from served import Served
 
 PATIENCE = 300  # seconds
 
@@ -106,36 +104,14 @@ class Stub(http.server.ThreadingHTTPServer):
         pass  # servers that are ended hang up
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Server:
-    def __init__(self, name, command, config, work):
-        self.name = name
-        self.port = free_port()
-        self.log_path = os.path.join(work, f"{name}.log")
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [*command, f"--config.file={config}",
-                 f"--storage.tsdb.path={os.path.join(work, name)}",
-                 f"--web.listen-address=127.0.0.1:{self.port}"],
-                stdout=log, stderr=log)
-
+class Server(Served):
     def errors(self):
         """(kind, number) -> what is said of it; None: not all are scraped."""
-        if self.process.poll() is not None:
-            sys.exit(f"FAILED: {self.name} exits, see {self.log_path}")
-        url = f"http://127.0.0.1:{self.port}/api/v1/targets?state=active"
-        try:
-            with urllib.request.urlopen(url, timeout=60) as answer:
-                targets = json.load(answer)["data"]["activeTargets"]
-        except (urllib.error.URLError, OSError):
+        data = self.data("targets?state=active")
+        if data is None:
             return None
         found = {}
-        for target in targets:
+        for target in data["activeTargets"]:
             # On a busy machine a scrape may come too late; the next one is due.
             if (target["health"] == "unknown" or
                     "deadline exceeded" in target["lastError"]):
@@ -175,8 +151,7 @@ def main():
             time.sleep(0.5)
     finally:
         for server in servers:
-            server.process.kill()
-            server.process.wait()
+            server.stop()
 
     wrong = 0
     for (kind, number), theirs in sorted(seen[0].items()):

@@ -11,16 +11,14 @@ them again.
 import argparse
 import json
 import os
-import socket
-import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
-sys.path[:0] = [os.path.dirname(os.path.abspath(__file__))]
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [here, os.path.dirname(here)]
 
 from rules import job  # noqa: E402
+from served import Served  # noqa: E402
 
 PATIENCE = 300  # seconds
 AT_ONCE = 5
@@ -31,37 +29,11 @@ NEW_LABELS = ("__scrape_native_histograms__",
               "__always_scrape_classic_histograms__")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Server:
-    def __init__(self, name, command, config, work):
-        self.name = name
-        self.port = free_port()
-        self.log_path = os.path.join(work, f"{name}.log")
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [*command, f"--config.file={config}",
-                 f"--storage.tsdb.path={os.path.join(work, name)}",
-                 f"--web.listen-address=127.0.0.1:{self.port}"],
-                stdout=log, stderr=log)
-
+class Server(Served):
     def targets(self):
         """Number -> what became of it; None as long as they are not there."""
-        if self.process.poll() is not None:
-            with open(self.log_path, errors="replace") as f:
-                sys.exit(f"FAILED: {self.name} exits\n" +
-                         "".join(f.readlines()[-5:]))
-        url = f"http://127.0.0.1:{self.port}/api/v1/targets"
-        try:
-            with urllib.request.urlopen(url, timeout=60) as answer:
-                data = json.load(answer)["data"]
-        except (urllib.error.URLError, OSError):
-            return None
-        if not data["activeTargets"]:
+        data = self.data("targets")
+        if data is None or not data["activeTargets"]:
             return None
         found = {}
         for target in data["activeTargets"]:
@@ -74,10 +46,6 @@ class Server:
             number = int(target["discoveredLabels"]["__meta_number"])
             found[number] = ("dropped", known(target["discoveredLabels"]))
         return found
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 def known(labels):
