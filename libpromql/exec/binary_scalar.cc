@@ -14,42 +14,30 @@
 namespace narthex::promql {
 namespace {
 
-class ScalarScalar final : public Operator {
+class ScalarScalar final : public ScalarOperator {
  public:
   ScalarScalar(const BinaryNode& node, QueryScope& scope, OperatorPtr lhs,
                OperatorPtr rhs)
-      : Operator(scope),
-        node_(node),
+      : ScalarOperator(scope, node.grid.steps),
+        op_(node.binary.op),
         lhs_(std::move(lhs)),
         rhs_(std::move(rhs)) {}
 
-  absl::StatusOr<SeriesRows> Series() override {
-    static constexpr SeriesRow kNoLabels = {};
-    return SeriesRows(&kNoLabels, 1);
-  }
-
  protected:
-  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
-    if (done_) return false;
-    done_ = true;
-    const size_t steps = node_.grid.steps;
+  absl::Status Evaluate(double* values) override {
     NARTHEX_ASSIGN_OR_RETURN(const std::vector<double> left,
-                             DrainScalar(scope(), *lhs_, steps));
+                             DrainScalar(scope(), *lhs_, steps()));
     NARTHEX_ASSIGN_OR_RETURN(const std::vector<double> right,
-                             DrainScalar(scope(), *rhs_, steps));
-    out.Reset(0, 1, steps);
-    SetAllBits(out.present(0), steps);
-    ApplyArithmetic(node_.binary.op, left.data(), right.data(), out.values(0),
-                    steps);
+                             DrainScalar(scope(), *rhs_, steps()));
+    ApplyArithmetic(op_, left.data(), right.data(), values, steps());
     lhs_->Finish();
     rhs_->Finish();
-    return true;
+    return absl::OkStatus();
   }
 
  private:
-  const BinaryNode& node_;
+  const BinaryOp op_;
   OperatorPtr lhs_, rhs_;
-  bool done_ = false;
 };
 
 class VectorScalar final : public Operator {

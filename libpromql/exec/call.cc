@@ -129,36 +129,27 @@ class MapCall final : public Operator {
   bool prepared_ = false;
 };
 
-// One series without labels, made of the step's time and of scalars.
-class ScalarCall final : public Operator {
+// Made of the step's time and of scalars.
+class ScalarCall final : public ScalarOperator {
  public:
   ScalarCall(const CallNode& node, QueryScope& scope,
              std::vector<OperatorPtr> inputs)
-      : Operator(scope), node_(node), inputs_(std::move(inputs)) {}
-
-  absl::StatusOr<SeriesRows> Series() override {
-    static constexpr SeriesRow kNoLabels = {};
-    return SeriesRows(&kNoLabels, 1);
-  }
+      : ScalarOperator(scope, node.grid.steps),
+        node_(node),
+        inputs_(std::move(inputs)) {}
 
  protected:
-  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
-    if (done_) return false;
-    done_ = true;
-    const size_t steps = node_.grid.steps;
+  absl::Status Evaluate(double* values) override {
     std::vector<std::vector<double>> in;
     for (OperatorPtr& input : inputs_) {
-      NARTHEX_ASSIGN_OR_RETURN(std::vector<double> values,
-                               DrainScalar(scope(), *input, steps));
-      in.push_back(std::move(values));
+      NARTHEX_ASSIGN_OR_RETURN(std::vector<double> column,
+                               DrainScalar(scope(), *input, steps()));
+      in.push_back(std::move(column));
       input->Finish();
     }
-    out.Reset(0, 1, steps);
-    SetAllBits(out.present(0), steps);
-    double* const v = out.values(0);
-    for (size_t k = 0; k < steps; ++k) v[k] = At(k, in);
-    if (const MapFunction map = FindMapFunction(node_.id)) map(v, steps);
-    return true;
+    for (size_t k = 0; k < steps(); ++k) values[k] = At(k, in);
+    if (const MapFunction map = FindMapFunction(node_.id)) map(values, steps());
+    return absl::OkStatus();
   }
 
  private:
@@ -182,30 +173,18 @@ class ScalarCall final : public Operator {
 
   const CallNode& node_;
   std::vector<OperatorPtr> inputs_;
-  bool done_ = false;
 };
 
 // scalar(v): the only float there is at a step, else NaN.
-class ScalarOfVector final : public Operator {
+class ScalarOfVector final : public ScalarOperator {
  public:
   ScalarOfVector(const CallNode& node, QueryScope& scope, OperatorPtr input)
-      : Operator(scope), node_(node), input_(std::move(input)) {}
-
-  absl::StatusOr<SeriesRows> Series() override {
-    static constexpr SeriesRow kNoLabels = {};
-    return SeriesRows(&kNoLabels, 1);
-  }
+      : ScalarOperator(scope, node.grid.steps), input_(std::move(input)) {}
 
  protected:
-  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
-    if (done_) return false;
-    done_ = true;
+  absl::Status Evaluate(double* values) override {
     NARTHEX_RETURN_IF_ERROR(input_->Series().status());
-    const size_t steps = node_.grid.steps;
-    std::vector<uint8_t> found(steps, 0);  // 2: too many
-    out.Reset(0, 1, steps);
-    SetAllBits(out.present(0), steps);
-    double* const v = out.values(0);
+    std::vector<uint8_t> found(steps(), 0);  // 2: too many
     ColumnBlock block;
     for (;;) {
       NARTHEX_ASSIGN_OR_RETURN(const bool more, input_->Next(block));
@@ -214,21 +193,19 @@ class ScalarOfVector final : public Operator {
         ForEachBit(block.present(row), block.words(), [&](size_t k) {
           if (block.IsHistogram(row, k)) return;
           if (found[k] < 2) ++found[k];
-          v[k] = block.values(row)[k];
+          values[k] = block.values(row)[k];
         });
       }
     }
     input_->Finish();
-    for (size_t k = 0; k < steps; ++k) {
-      if (found[k] != 1) v[k] = std::numeric_limits<double>::quiet_NaN();
+    for (size_t k = 0; k < steps(); ++k) {
+      if (found[k] != 1) values[k] = std::numeric_limits<double>::quiet_NaN();
     }
-    return true;
+    return absl::OkStatus();
   }
 
  private:
-  const CallNode& node_;
   OperatorPtr input_;
-  bool done_ = false;
 };
 
 // What the types allow and the language has no meaning for.

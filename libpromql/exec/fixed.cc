@@ -57,29 +57,19 @@ class Fixed final : public Operator {
   size_t position_ = 0;
 };
 
-class Constant final : public Operator {
+class Constant final : public ScalarOperator {
  public:
   Constant(const NumberNode& node, QueryScope& scope)
-      : Operator(scope), node_(node) {}
-
-  absl::StatusOr<SeriesRows> Series() override {
-    static constexpr SeriesRow kNoLabels = {};
-    return SeriesRows(&kNoLabels, 1);
-  }
+      : ScalarOperator(scope, node.grid.steps), value_(node.value) {}
 
  protected:
-  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
-    if (done_) return false;
-    done_ = true;
-    out.Reset(0, 1, node_.grid.steps);
-    std::fill_n(out.values(0), node_.grid.steps, node_.value);
-    SetAllBits(out.present(0), node_.grid.steps);
-    return true;
+  absl::Status Evaluate(double* values) override {
+    std::fill_n(values, steps(), value_);
+    return absl::OkStatus();
   }
 
  private:
-  const NumberNode& node_;
-  bool done_ = false;
+  const double value_;
 };
 
 }  // namespace

@@ -37,6 +37,19 @@ absl::StatusOr<bool> Operator::Next(ColumnBlock& out) {
 
 void Operator::Finish() { scope_.Release(std::exchange(held_, 0)); }
 
+absl::StatusOr<SeriesRows> ScalarOperator::Series() {
+  static constexpr SeriesRow kNoLabels = {};
+  return SeriesRows(&kNoLabels, 1);
+}
+
+absl::StatusOr<bool> ScalarOperator::Produce(ColumnBlock& out) {
+  if (std::exchange(done_, true)) return false;
+  out.Reset(0, 1, steps_);
+  SetAllBits(out.present(0), steps_);
+  NARTHEX_RETURN_IF_ERROR(Evaluate(out.values(0)));
+  return true;
+}
+
 absl::StatusOr<ColumnBlock> Drain(QueryScope& scope, Operator& input,
                                   size_t steps) {
   NARTHEX_ASSIGN_OR_RETURN(const SeriesRows rows, input.Series());

@@ -59,6 +59,25 @@ class Operator {
 };
 using OperatorPtr = std::unique_ptr<Operator>;
 
+// One series without labels, that has a value at each of its `steps`.
+class ScalarOperator : public Operator {
+ public:
+  ScalarOperator(QueryScope& scope, size_t steps)
+      : Operator(scope), steps_(steps) {}
+
+  absl::StatusOr<SeriesRows> Series() final;
+
+ protected:
+  absl::StatusOr<bool> Produce(ColumnBlock& out) final;
+  // Sets values[0, steps()); called once.
+  virtual absl::Status Evaluate(double* values) = 0;
+  size_t steps() const { return steps_; }
+
+ private:
+  const size_t steps_;
+  bool done_ = false;
+};
+
 // Everything that `input` gives, in one block; `steps` are those of its grid.
 absl::StatusOr<ColumnBlock> Drain(QueryScope& scope, Operator& input,
                                   size_t steps);

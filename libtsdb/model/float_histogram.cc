@@ -109,23 +109,9 @@ std::vector<FloatHistogram::Bucket> BucketsOf(const FloatHistogram& h,
 
 absl::Status FloatHistogram::Validate() const {
   if (uses_custom_buckets()) {
-    if (absl::Status status = CheckCustomBounds(custom_values, positive_spans,
-                                                positive_buckets.size());
-        !status.ok()) {
-      return Annotate(status, "custom buckets");
-    }
-    if (zero_count != 0) {
-      return InvalidArgument("custom buckets: must have zero count of 0");
-    }
-    if (zero_threshold != 0) {
-      return InvalidArgument("custom buckets: must have zero threshold of 0");
-    }
-    if (!negative_spans.empty()) {
-      return InvalidArgument("custom buckets: must not have negative spans");
-    }
-    if (!negative_buckets.empty()) {
-      return InvalidArgument("custom buckets: must not have negative buckets");
-    }
+    const absl::Status status = CheckCustomBuckets<FloatHistogram, double>(
+        *this, positive_buckets, negative_buckets);
+    if (!status.ok()) return status;
   } else if (IsExponentialSchema(schema)) {
     if (absl::Status status =
             CheckSpans(positive_spans, positive_buckets.size());

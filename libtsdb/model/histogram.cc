@@ -47,23 +47,9 @@ bool SameBits(double a, double b) {
 absl::Status Histogram::Validate() const {
   uint64_t in_buckets = zero_count;
   if (schema == kCustomBucketsSchema) {
-    if (absl::Status status = CheckCustomBounds(custom_values, positive_spans,
-                                                positive_deltas.size());
-        !status.ok()) {
-      return Annotate(status, "custom buckets");
-    }
-    if (zero_count != 0) {
-      return InvalidArgument("custom buckets: must have zero count of 0");
-    }
-    if (zero_threshold != 0) {
-      return InvalidArgument("custom buckets: must have zero threshold of 0");
-    }
-    if (!negative_spans.empty()) {
-      return InvalidArgument("custom buckets: must not have negative spans");
-    }
-    if (!negative_deltas.empty()) {
-      return InvalidArgument("custom buckets: must not have negative buckets");
-    }
+    const absl::Status status = CheckCustomBuckets<Histogram, int64_t>(
+        *this, positive_deltas, negative_deltas);
+    if (!status.ok()) return status;
   } else if (IsExponentialSchema(schema)) {
     if (absl::Status status =
             CheckSpans(positive_spans, positive_deltas.size());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "narthex/base/status.h"
 #include "narthex/model/histogram.h"
 
 namespace narthex {
@@ -43,6 +44,24 @@ bool IsExponentialSchema(int32_t schema);
 absl::Status CheckSpans(std::span<const Span> spans, size_t buckets);
 absl::Status CheckCustomBounds(std::span<const double> bounds,
                                std::span<const Span> spans, size_t buckets);
+// What a histogram of custom buckets, of either type, must not have.
+template <typename H, typename Bucket>
+absl::Status CheckCustomBuckets(const H& h, std::span<const Bucket> positive,
+                                std::span<const Bucket> negative) {
+  if (absl::Status status =
+          CheckCustomBounds(h.custom_values, h.positive_spans, positive.size());
+      !status.ok()) {
+    return Annotate(status, "custom buckets");
+  }
+  const auto must = [](std::string_view what) {
+    return InvalidArgument(StrCat("custom buckets: must ", what));
+  };
+  if (h.zero_count != 0) return must("have zero count of 0");
+  if (h.zero_threshold != 0) return must("have zero threshold of 0");
+  if (!h.negative_spans.empty()) return must("not have negative spans");
+  if (!negative.empty()) return must("not have negative buckets");
+  return absl::OkStatus();
+}
 absl::Status InvalidSchema(int32_t schema);
 absl::Status NegativeBucket(size_t i, std::string_view count);
 
