@@ -204,6 +204,26 @@ class Store final : public HeadChunkStore {
     }
   }
 
+  HeadChunkBytes Mapped(HeadChunkRef ref) const override {
+    const uint32_t number = HeadChunkFileOf(ref);
+    const uint64_t offset = ref & 0xffffffff;
+    std::shared_ptr<const SealedFile> sealed;
+    {
+      absl::ReaderMutexLock lock(&mu_);
+      if (writing_ != nullptr && number == last_number_) {
+        if (offset >= flushed_) return {};
+      } else if (auto it = files_.find(number); it != files_.end()) {
+        sealed = it->second;
+      } else {
+        return {};
+      }
+    }
+    if (sealed != nullptr) return {number, sealed->bytes(), sealed};
+    const auto grown = MappedSoFar(number, offset);
+    if (grown == nullptr) return {};
+    return {number, grown->bytes->bytes().substr(0, grown->end), grown};
+  }
+
   absl::Status TruncateBefore(uint32_t number) override {
     if (options_.read_only) return absl::OkStatus();
     absl::MutexLock lock(&mu_);
@@ -482,6 +502,22 @@ class Store final : public HeadChunkStore {
 };
 
 }  // namespace
+
+absl::StatusOr<HeadChunk> HeadChunkCursor::Read(HeadChunkRef ref,
+                                                std::string& copy) {
+  const uint64_t offset = ref & 0xffffffff;
+  if (HeadChunkFileOf(ref) != file_.file || offset >= file_.bytes.size()) {
+    file_ = store_.Mapped(ref);
+  }
+  HeadChunk chunk;
+  size_t next = 0;
+  if (offset < file_.bytes.size() &&
+      ParseEntry(file_.bytes, offset, chunk, next) == Parsed::kChunk) {
+    chunk.ref = ref;
+    return chunk;
+  }
+  return store_.Read(ref, copy);  // elsewhere, or damaged, as it will say
+}
 
 absl::StatusOr<std::unique_ptr<HeadChunkStore>> HeadChunkStore::Open(
     Env& env, std::string dir, HeadChunkOptions options,

@@ -61,6 +61,13 @@ struct HeadChunkOptions {
   Logger *logger = nullptr;
 };
 
+// From the beginning of a file on.
+struct HeadChunkBytes {
+  uint32_t file = 0;
+  std::string_view bytes = {};
+  std::shared_ptr<const void> keeps = nullptr;  // them in memory
+};
+
 class HeadChunkStore {
  public:
   // Reads every file and calls `visit` for each chunk, in the order written
@@ -97,6 +104,39 @@ class HeadChunkStore {
   virtual uint64_t DiskBytes() const = 0;
   // Flush, sync, truncate to what was written.
   virtual absl::Status Close() = 0;
+
+  // The file that `ref` lies in, as far as its bytes can be read where they are
+  // and stay as they are; no bytes: nothing of it, or not that far.
+  virtual HeadChunkBytes Mapped(HeadChunkRef ref) const = 0;
+};
+
+// Reads chunks one after the other: a file is looked up once for all that come
+// from it, nothing is copied, and what will be read soon can be announced.  One
+// thread; the store outlives it.
+class HeadChunkCursor {
+ public:
+  explicit HeadChunkCursor(const HeadChunkStore &store) : store_(store) {}
+
+  // As HeadChunkStore::Read; `bytes` lie in the file, good until the next call,
+  // or in `copy`.
+  absl::StatusOr<HeadChunk> Read(HeadChunkRef ref, std::string &copy);
+  // Fetches what begins there from memory, if it is of the file read last.
+  // (Inline always: gcc drops calls of what it takes for a pure function.)
+  [[gnu::always_inline]] void Expect(HeadChunkRef ref) const {
+    const uint64_t offset = ref & 0xffffffff;
+    if (HeadChunkFileOf(ref) != file_.file || offset >= file_.bytes.size()) {
+      return;
+    }
+    // Most chunks are no longer than that.
+    constexpr size_t kLine = 64, kLines = 4;
+    for (size_t i = 0; i < kLines; ++i) {
+      __builtin_prefetch(file_.bytes.data() + offset + i * kLine);
+    }
+  }
+
+ private:
+  const HeadChunkStore &store_;
+  HeadChunkBytes file_;
 };
 
 }  // namespace narthex::tsdb

@@ -7,76 +7,13 @@
 #include <string_view>
 
 #include "libtsdb/chunk/bit_stream.h"
+#include "libtsdb/chunk/bit_window.h"
 #include "libtsdb/chunk/chunk_codec.h"
 #include "narthex/base/status.h"
 #include "narthex/model/sample.h"
 
 namespace narthex::tsdb {
 namespace {
-
-// A sample begins at most this many bytes before the end of what a decoder may
-// load: 19 bytes of it and two loads of eight.
-constexpr size_t kReach = 32;
-
-// Where the next bit is.  In the middle of a chunk words are loaded straight
-// from it; close to the end from a copy with zeros behind, so that nothing past
-// the chunk is ever touched.
-class Window {
- public:
-  Window(std::string_view bytes, size_t pos)
-      : data_(bytes.data()), end_(bytes.size() * 8), pos_(pos) {
-    if (bytes.size() > kReach) stop_ = (bytes.size() - kReach) * 8;
-  }
-
-  size_t pos() const { return pos_; }
-  bool overrun() const { return pos_ > end_; }
-
-  // Before each sample.  false: the samples go on past the end.
-  bool Ready() {
-    if (pos_ <= stop_) [[likely]]
-      return true;
-    if (pos_ > end_) return false;
-    if (stop_ == end_) return true;
-    const size_t from = pos_ / 8;
-    std::memcpy(tail_, data_ + from, end_ / 8 - from);
-    data_ = tail_;
-    pos_ -= from * 8;
-    end_ -= from * 8;
-    stop_ = end_;
-    return true;
-  }
-
-  // May a sample be read without asking again?
-  bool Far() const { return pos_ <= stop_; }
-  // 57 bits at least, at the top; `ahead` bits further on.
-  uint64_t Load(size_t ahead = 0) const {
-    const size_t pos = pos_ + ahead;
-    return LoadBE64(data_ + pos / 8) << (pos % 8);
-  }
-  void Skip(size_t n) { pos_ += n; }
-
-  // 0 < n <= 64.
-  uint64_t Take(uint32_t n) {
-    uint64_t w = Load();
-    if (n <= 57) [[likely]] {
-      pos_ += n;
-      return w >> (64 - n);
-    }
-    const uint32_t low = n - 32;
-    pos_ += 32;
-    w >>= 32;
-    const uint64_t rest = Load() >> (64 - low);
-    pos_ += low;
-    return w << low | rest;
-  }
-
- private:
-  const char* data_;
-  size_t end_;
-  size_t pos_;
-  size_t stop_ = 0;
-  char tail_[2 * kReach + 16] = {};
-};
 
 // Bits of the codes 10, 110, 1110; and of 0, which has none.
 constexpr uint32_t kDodBits[4] = {0, 14, 17, 20};
@@ -87,6 +24,9 @@ inline int64_t SignedDod(uint64_t raw, uint32_t n) {
   if (raw > uint64_t{1} << (n - 1)) raw -= uint64_t{1} << n;
   return static_cast<int64_t>(raw);
 }
+
+// Bits that BitWindow::Load has at least.
+constexpr uint32_t kLoaded = 57;
 
 struct Decoded {
   const char* damage = nullptr;
@@ -127,7 +67,7 @@ Decoded DecodeInto(std::string_view bytes, uint32_t n, Timestamp* t,
   if (!head.ok()) return {"it ends in its second sample"};
   Spacing spacing(delta);
 
-  Window in(bytes, head.position());
+  BitWindow in(bytes, head.position());
   uint32_t lead = 0, trail = 0;
   const auto next_value = [&](uint64_t w) -> bool {
     if (static_cast<int64_t>(w) >= 0) {  // 0: as before
@@ -173,18 +113,25 @@ Decoded DecodeInto(std::string_view bytes, uint32_t n, Timestamp* t,
       }
       continue;
     }
-    const uint32_t size = 64 - lead - trail;
-    if (w >> 61 == 0b010 && size <= 57) {
+    const uint32_t stride = 3 + 64 - lead - trail;
+    if (w >> 61 == 0b010 && stride <= kLoaded) {
       // The interval as before and the value changed within the window: what
-      // nearly all samples of a counter are, hence a loop without branches.
+      // nearly all samples of a counter are.  As many as a word has.
       do {
-        value ^= in.Load(3) >> (64 - size) << trail;
-        in.Skip(3 + size);
-        time = static_cast<int64_t>(static_cast<uint64_t>(time) + delta);
-        t[i] = time;
-        v[i] = FromBits(value);
-        ++i;
-      } while (i < n && in.Far() && in.Load() >> 61 == 0b010);
+        uint32_t bits = kLoaded;  // left of w
+        do {
+          value ^= w << 3 >> (67 - stride) << trail;
+          time = static_cast<int64_t>(static_cast<uint64_t>(time) + delta);
+          t[i] = time;
+          v[i] = FromBits(value);
+          ++i;
+          w <<= stride;
+          bits -= stride;
+        } while (bits >= stride && i < n && w >> 61 == 0b010);
+        in.Skip(kLoaded - bits);
+        if (i == n || !in.Far()) break;
+        w = in.Load();
+      } while (w >> 61 == 0b010);
       continue;
     }
     const uint32_t ones = static_cast<uint32_t>(std::countl_one(w));

@@ -41,23 +41,25 @@ void SetSampleCount(ChunkEncoding encoding, uint32_t samples, char* bytes) {
 }
 
 // Fewer samples than it holds, if the reader may not see the last ones yet.
-absl::Status DecodeSome(ChunkEncoding encoding, char* bytes, size_t size,
+absl::Status DecodeSome(ChunkEncoding encoding, std::string_view bytes,
                         uint32_t samples, TimeRange range, SampleColumns& out) {
-  if (samples < SampleCount(encoding, {bytes, size})) {
-    SetSampleCount(encoding, samples, bytes);
+  if (samples >= SampleCount(encoding, bytes)) {
+    return DecodeChunk(encoding, bytes, range, out);
   }
-  return DecodeChunk(encoding, {bytes, size}, range, out);
+  std::string& fewer = ThreadBytes();
+  if (bytes.data() != fewer.data()) fewer.assign(bytes);
+  SetSampleCount(encoding, samples, fewer.data());
+  return DecodeChunk(encoding, fewer, range, out);
 }
 
-absl::Status ReadUnwritten(UnwrittenChunk& chunk, TimeRange range,
+absl::Status ReadUnwritten(const UnwrittenChunk& chunk, TimeRange range,
                            SampleColumns& out) {
-  return DecodeSome(chunk.encoding, chunk.bytes.data(), chunk.bytes.size(),
-                    chunk.samples, range, out);
+  return DecodeSome(chunk.encoding, chunk.bytes, chunk.samples, range, out);
 }
 absl::Status ReadOpen(SeriesCopy& copy, TimeRange range, SampleColumns& out) {
   if (!copy.open_times.empty()) return OpenChunk::Read(copy, range, out);
-  return DecodeSome(copy.open_encoding, copy.open.data(), copy.open.size(),
-                    copy.open_samples, range, out);
+  return DecodeSome(copy.open_encoding, copy.open, copy.open_samples, range,
+                    out);
 }
 
 bool Newest(const SampleColumns& columns, LatestSample& out) {
@@ -250,19 +252,36 @@ bool HeadSource::CopySeries(const SeriesEntry& entry, TimeRange range,
   return true;
 }
 
-absl::Status HeadSource::ReadMapped(const MappedChunk& chunk, TimeRange range,
+absl::Status HeadSource::ReadMapped(HeadChunkCursor& cursor,
+                                    const MappedChunk& chunk, TimeRange range,
                                     SampleColumns& out) const {
-  std::string& bytes = ThreadBytes();
   NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
-                           head_.chunks_->Read(chunk.ref, bytes));
-  // The chunk is a part of `bytes`.
-  const absl::Status status = DecodeSome(
-      read.encoding, bytes.data() + (read.bytes.data() - bytes.data()),
-      read.bytes.size(), chunk.samples, range, out);
+                           cursor.Read(chunk.ref, ThreadBytes()));
+  const absl::Status status =
+      DecodeSome(read.encoding, read.bytes, chunk.samples, range, out);
   if (status.ok() || status.code() == absl::StatusCode::kResourceExhausted) {
     return status;
   }
   return Annotate(status, StrCat("chunk ", chunk.ref, " of chunks_head"));
+}
+
+absl::Status HeadSource::ReadAllMapped(std::span<const MappedChunk> chunks,
+                                       TimeRange range,
+                                       SampleColumns& out) const {
+  // A series' chunks lie far from each other, and none of them in a cache: by
+  // the time that one is decoded the next ones are there.
+  constexpr size_t kAhead = 4;
+  HeadChunkCursor cursor(*head_.chunks_);
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    if (i == 1) {
+      for (size_t next = 1; next < std::min(kAhead, chunks.size()); ++next) {
+        cursor.Expect(chunks[next].ref);
+      }
+    }
+    if (i + kAhead < chunks.size()) cursor.Expect(chunks[i + kAhead].ref);
+    NARTHEX_RETURN_IF_ERROR(ReadMapped(cursor, chunks[i], range, out));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status HeadSource::ReadSamples(const SeriesEntry& entry, TimeRange range,
@@ -275,10 +294,10 @@ absl::Status HeadSource::ReadSamples(const SeriesEntry& entry, TimeRange range,
   SeriesCopy& copy = ThreadCopy();
   if (range.min <= range.max) {
     if (!CopySeries(entry, range, copy)) return absl::OkStatus();
-    for (const MappedChunk& chunk : copy.mapped) {
-      NARTHEX_RETURN_IF_ERROR(ReadMapped(chunk, range, out));
+    if (!copy.mapped.empty()) {
+      NARTHEX_RETURN_IF_ERROR(ReadAllMapped(copy.mapped, range, out));
     }
-    for (UnwrittenChunk& chunk : copy.unwritten) {
+    for (const UnwrittenChunk& chunk : copy.unwritten) {
       NARTHEX_RETURN_IF_ERROR(ReadUnwritten(chunk, range, out));
     }
     if (copy.open_samples != 0) {
@@ -340,8 +359,10 @@ absl::StatusOr<bool> HeadSource::ReadLatest(const SeriesEntry& entry,
     NARTHEX_RETURN_IF_ERROR(ReadUnwritten(copy.unwritten[i], range, columns));
     if (newest()) return true;
   }
+  if (copy.mapped.empty()) return false;
+  HeadChunkCursor cursor(*head_.chunks_);
   for (size_t i = copy.mapped.size(); i-- > 0;) {
-    NARTHEX_RETURN_IF_ERROR(ReadMapped(copy.mapped[i], range, columns));
+    NARTHEX_RETURN_IF_ERROR(ReadMapped(cursor, copy.mapped[i], range, columns));
     if (newest()) return true;
   }
   return false;

@@ -79,8 +79,10 @@ class HeadSource final : public BlockSource {
   // false: the series is gone.
   bool CopySeries(const SeriesEntry& entry, TimeRange range,
                   SeriesCopy& out) const;
-  absl::Status ReadMapped(const MappedChunk& chunk, TimeRange range,
-                          SampleColumns& out) const;
+  absl::Status ReadMapped(HeadChunkCursor& cursor, const MappedChunk& chunk,
+                          TimeRange range, SampleColumns& out) const;
+  absl::Status ReadAllMapped(std::span<const MappedChunk> chunks,
+                             TimeRange range, SampleColumns& out) const;
 
   Head& head_;
   const Isolation::Reader reader_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
@@ -120,10 +121,13 @@ absl::Status HeadSource::AddLate(const SeriesEntry& entry, TimeRange range,
   if (out.mutable_st() != nullptr) {
     NARTHEX_RETURN_IF_ERROR(columns.ReserveStartTimes());
   }
+  std::optional<HeadChunkCursor> cursor;
+  if (!late.mapped.empty()) cursor.emplace(*head_.chunks_);
   for (const LateChunk& chunk : late.mapped) {
     columns.Clear();
     NARTHEX_RETURN_IF_ERROR(ReadMapped(
-        {chunk.ref, chunk.min_t, chunk.max_t, chunk.samples}, range, columns));
+        *cursor, {chunk.ref, chunk.min_t, chunk.max_t, chunk.samples}, range,
+        columns));
     DropFresh(chunk.fresh, columns);
     NARTHEX_RETURN_IF_ERROR(MergeColumns(columns, out));
   }

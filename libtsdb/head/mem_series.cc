@@ -375,11 +375,10 @@ uint32_t SeriesShard::SamplesIn(uint32_t line, TimeRange range, bool isolated,
       if (range.Overlaps({chunk.min_t, chunk.max_t})) n += chunk.samples;
     }
   }
-  if (series.mapped != 0 && MappedMax(series) >= range.min.ms) {
-    static thread_local std::vector<MappedChunk> chunks;
-    chunks.clear();
-    UnpackMapped(MappedBytes(series), chunks);
-    for (const MappedChunk& chunk : chunks) {
+  if (series.mapped != 0) {
+    MappedBackwards chunks(MappedBytes(series));
+    MappedChunk chunk;
+    while (chunks.Next(chunk) && chunk.max_t >= range.min.ms) {
       if (range.Overlaps({chunk.min_t, chunk.max_t})) n += chunk.samples;
     }
   }
@@ -423,15 +422,15 @@ void SeriesShard::Copy(uint32_t line, TimeRange range, bool isolated,
     std::reverse(out.unwritten.begin(), out.unwritten.end());
   }
   if (series.mapped == 0) return;
-  // Nothing to look for in a long list.
-  if (hidden == 0 && MappedMax(series) < range.min.ms) return;
-  UnpackMapped(MappedBytes(series), out.mapped);
-  for (size_t i = out.mapped.size(); i-- > 0 && hidden != 0;) {
-    leave_out(out.mapped[i].samples);
+  MappedBackwards chunks(MappedBytes(series));
+  MappedChunk chunk;
+  while (chunks.Next(chunk) && (hidden != 0 || chunk.max_t >= range.min.ms)) {
+    leave_out(chunk.samples);
+    if (chunk.samples != 0 && range.Overlaps({chunk.min_t, chunk.max_t})) {
+      out.mapped.push_back(chunk);
+    }
   }
-  std::erase_if(out.mapped, [range](const MappedChunk& chunk) {
-    return chunk.samples == 0 || !range.Overlaps({chunk.min_t, chunk.max_t});
-  });
+  std::reverse(out.mapped.begin(), out.mapped.end());
 }
 
 // --- Forgetting.

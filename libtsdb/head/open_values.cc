@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstddef>
+
+#include "libtsdb/chunk/bit_window.h"
 
 namespace narthex::tsdb {
 namespace {
@@ -41,6 +44,69 @@ uint32_t OnesFor(int64_t x) {
     ++ones;
   }
   return ones;
+}
+
+// A bit of zero each: values that are as the one before.  Fills out[i..] and
+// returns where they end; none if the next one differs.
+size_t FillSame(BitWindow& in, uint64_t w, uint64_t v, size_t i,
+                std::span<uint64_t> out) {
+  const size_t zeros =
+      std::min<size_t>(static_cast<size_t>(std::countl_zero(w)), 57);
+  const size_t end = std::min(i + zeros, out.size());
+  in.Skip(end - i);
+  std::fill(out.begin() + static_cast<ptrdiff_t>(i),
+            out.begin() + static_cast<ptrdiff_t>(end), v);
+  return end;
+}
+
+// What the head has put there itself, in all its length.
+void DecodeXorValues(BitWindow& in, std::span<uint64_t> out) {
+  in.Ready();
+  uint64_t v = in.Take(64);
+  out[0] = v;
+  uint32_t trail = 0, n = 0;
+  for (size_t i = 1; i < out.size() && in.Ready();) {
+    const uint64_t w = in.Load();
+    if (w >> 63 == 0) {
+      i = FillSame(in, w, v, i, out);
+      continue;
+    }
+    if (w >> 62 == 0b11) {
+      const auto lead = static_cast<uint32_t>(w >> 57) & 31;
+      n = static_cast<uint32_t>(w >> 51) & 63;
+      if (n == 0) n = 64;
+      trail = 64 - lead - n;
+      in.Skip(13);
+    } else {
+      in.Skip(2);
+    }
+    v ^= in.Take(n) << trail;
+    out[i++] = v;
+  }
+}
+
+// Steps as varbits (BitWriter::Varbit) of kMaxOnes ones at most.
+void DecodeSteps(OpenCodec codec, BitWindow& in, std::span<uint64_t> out) {
+  in.Ready();
+  uint64_t v = in.Take(64);
+  out[0] = v;
+  int64_t units = 0;
+  AsUnits(codec, v, units);
+  for (size_t i = 1; i < out.size() && in.Ready();) {
+    const uint64_t w = in.Load();
+    if (w >> 63 == 0) {
+      i = FillSame(in, w, v, i, out);
+      continue;
+    }
+    const auto ones = static_cast<uint32_t>(std::countl_one(w >> 57 << 57));
+    const uint32_t size = kVarbitBits[ones];
+    auto step = static_cast<int64_t>(w << (ones + 1) >> (64 - size));
+    if (step > int64_t{1} << (size - 1)) step -= int64_t{1} << size;
+    in.Skip(ones + 1 + size);
+    units += step;
+    v = OfUnits(codec, units);
+    out[i++] = v;
+  }
 }
 
 }  // namespace
@@ -84,34 +150,11 @@ void DecodeValues(OpenCodec codec, std::string_view bytes, uint64_t last,
     std::fill(out.begin(), out.end(), last);
     return;
   }
-  BitReader in(bytes);
-  uint64_t v = in.BitsWide(64);
-  out[0] = v;
+  BitWindow in(bytes, 0);
   if (codec == OpenCodec::kXorValues) {
-    uint32_t trail = 0, n = 0;
-    for (size_t i = 1; i < out.size(); ++i) {
-      if (in.Bit()) {
-        if (in.Bit()) {
-          const auto lead = static_cast<uint32_t>(in.Bits(5));
-          n = static_cast<uint32_t>(in.Bits(6));
-          if (n == 0) n = 64;
-          trail = 64 - lead - n;
-        }
-        v ^= in.BitsWide(n) << trail;
-      }
-      out[i] = v;
-    }
-    return;
-  }
-  int64_t units = 0;
-  AsUnits(codec, v, units);
-  for (size_t i = 1; i < out.size(); ++i) {
-    const int64_t step = in.Varbit();
-    if (step != 0) {
-      units += step;
-      v = OfUnits(codec, units);
-    }
-    out[i] = v;
+    DecodeXorValues(in, out);
+  } else {
+    DecodeSteps(codec, in, out);
   }
 }
 

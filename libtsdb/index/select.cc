@@ -85,10 +85,23 @@ int Cost(const Matcher& matcher) {
   return 3;
 }
 
+// Is it cheaper to ask `matcher` of so few series than of its label's values?
+absl::StatusOr<bool> BetterAskSeries(const PostingsIndex& index,
+                                     const Matcher& matcher, size_t series) {
+  // What looking at a series costs, in values looked at.
+  constexpr size_t kSeriesCost = 8;
+  if (Cost(matcher) < 2) return false;
+  NARTHEX_ASSIGN_OR_RETURN(const std::shared_ptr<const LabelValueList> values,
+                           index.Values(matcher.name()));
+  return values != nullptr && series * kSeriesCost <= values->texts.size();
+}
+
+// `left`, if not null, takes the matchers that are better asked of the ids.
 absl::Status AskAll(const PostingsIndex& index,
                     std::span<const Matcher* const> matchers,
                     const CancelToken& cancel, bool& everything,
-                    std::vector<SeriesId>& ids) {
+                    std::vector<SeriesId>& ids,
+                    std::vector<const Matcher*>* left = nullptr) {
   // A matcher that refuses the empty text picks from the series that have the
   // label: intersect.  One that takes it keeps all without the label as well:
   // subtract the values that it refuses.
@@ -112,13 +125,23 @@ absl::Status AskAll(const PostingsIndex& index,
     ids = all.ToVector();
   } else {
     std::vector<PostingsList> lists;
+    size_t least = 0;  // ids of a list
     for (const Matcher* matcher : picking) {
       NARTHEX_RETURN_IF_ERROR(cancel.Check());
+      if (left != nullptr && !lists.empty()) {
+        NARTHEX_ASSIGN_OR_RETURN(const bool later,
+                                 BetterAskSeries(index, *matcher, least));
+        if (later) {
+          left->push_back(matcher);
+          continue;
+        }
+      }
       NARTHEX_ASSIGN_OR_RETURN(
           std::vector<PostingsList> found,
           ListsOf(index, *matcher, Wanted::kMatching, cancel));
       PostingsList joined = Joined(std::move(found));
       if (joined.empty()) return absl::OkStatus();
+      least = lists.empty() ? joined.size() : std::min(least, joined.size());
       lists.push_back(std::move(joined));
     }
     ids = Intersect(std::move(lists));
@@ -176,10 +199,11 @@ class IdSet {
 
 absl::StatusOr<std::vector<SeriesId>> SelectSeries(
     const PostingsIndex& index, std::span<const Matcher* const> matchers,
-    const CancelToken& cancel) {
+    const CancelToken& cancel, std::vector<const Matcher*>* left) {
   std::vector<SeriesId> ids;
   bool everything = false;
-  NARTHEX_RETURN_IF_ERROR(AskAll(index, matchers, cancel, everything, ids));
+  NARTHEX_RETURN_IF_ERROR(
+      AskAll(index, matchers, cancel, everything, ids, left));
   if (everything) {
     NARTHEX_ASSIGN_OR_RETURN(const PostingsList all, index.All());
     ids = all.ToVector();

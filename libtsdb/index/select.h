@@ -43,10 +43,12 @@ class PostingsIndex {
 };
 
 // Ids of the series that match all of the matchers, ascending by id.  A label
-// that is absent is the empty text.  No matchers: every series.
+// that is absent is the empty text.  No matchers: every series.  `left`, if not
+// null: gets the matchers that the caller had better ask of the labels of the
+// few series that are left; they have not been asked yet.
 absl::StatusOr<std::vector<SeriesId>> SelectSeries(
     const PostingsIndex &index, std::span<const Matcher *const> matchers,
-    const CancelToken &cancel);
+    const CancelToken &cancel, std::vector<const Matcher *> *left = nullptr);
 
 // Values of `name` among the series that match, ascending.
 absl::StatusOr<std::vector<std::string_view>> SelectLabelValues(

@@ -75,9 +75,13 @@ SymbolId SymbolTable::Find(std::string_view text, SymbolId absent) const {
 
 SymbolId SymbolTable::Intern(std::string_view text, bool borrow) {
   absl::MutexLock lock(&mu_);
-  if (const auto it = ids_.find(text); it != ids_.end()) return it->second;
-  if (!borrow) text = Keep(text);
   const auto ordinal = static_cast<SymbolId>(ids_.size());
+  const auto it = ids_.lazy_emplace(text, [&](const auto& construct) {
+    mu_.AssertHeld();
+    if (!borrow) text = Keep(text);
+    construct(text, first_ + ordinal);
+  });
+  if (ids_.size() == ordinal) return it->second;
   const Place place = PlaceOf(ordinal);
   std::string_view* segment =
       segments_[place.segment].load(std::memory_order_relaxed);
@@ -86,14 +90,14 @@ SymbolId SymbolTable::Intern(std::string_view text, bool borrow) {
     segments_[place.segment].store(segment, std::memory_order_release);
   }
   segment[place.slot] = text;
-  ids_.emplace(text, first_ + ordinal);
   size_.store(ids_.size(), std::memory_order_release);
   return first_ + ordinal;
 }
 
 std::string_view SymbolTable::Keep(std::string_view text) {
   if (text.size() > block_left_) {
-    const size_t bytes = std::max(kBlock, text.size());
+    const size_t bytes = std::max(next_block_, text.size());
+    next_block_ = std::min(2 * next_block_, kLargestBlock);
     blocks_.emplace_back(new char[bytes]);
     block_at_ = blocks_.back().get();
     block_left_ = bytes;

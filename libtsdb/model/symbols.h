@@ -60,10 +60,12 @@ class SymbolTable {
   size_t memory() const;
 
  private:
-  // Segment k holds 1,024 << k texts, so that none ever moves.
-  static constexpr size_t kFirstSegment = 1024;
-  static constexpr size_t kSegments = 23;
-  static constexpr size_t kBlock = 64 * 1024;
+  // Segment k holds 64 << k texts, so that none ever moves.  Small at first:
+  // most queries intern a handful.
+  static constexpr size_t kFirstSegment = 64;
+  static constexpr size_t kSegments = 27;
+  static constexpr size_t kFirstBlock = 512;
+  static constexpr size_t kLargestBlock = 64 * 1024;
   struct Place {
     size_t segment = 0;
     size_t slot = 0;
@@ -83,6 +85,7 @@ class SymbolTable {
   absl::flat_hash_map<std::string_view, SymbolId, Hash, StringEq> ids_
       ABSL_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<char[]>> blocks_ ABSL_GUARDED_BY(mu_);
+  size_t next_block_ ABSL_GUARDED_BY(mu_) = kFirstBlock;
   size_t block_left_ ABSL_GUARDED_BY(mu_) = 0;
   char* block_at_ ABSL_GUARDED_BY(mu_) = nullptr;
   size_t block_bytes_ ABSL_GUARDED_BY(mu_) = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libtsdb/index/select.h"
+#include "narthex/base/coding.h"
 #include "narthex/base/status.h"
 #include "narthex/model/merge.h"
 
@@ -17,20 +18,107 @@ TimeRange Common(TimeRange a, TimeRange b) {
   return {std::max(a.min, b.min), std::min(a.max, b.max)};
 }
 
+// What tells rows apart as a rule: the text of the first label that is not the
+// same in all of them, without what its values begin with alike.
+class SortKeys {
+ public:
+  SortKeys(const Symbols& symbols, const SeriesBatch& batch)
+      : symbols_(symbols), batch_(batch), first_(batch.Row(batch.series[0])) {
+    while (place_ < first_.size() && AllHave(first_[place_])) ++place_;
+    if (place_ == first_.size()) return;
+    known_ = AllHaveName(first_[place_].name);
+    if (!known_) return;
+    const std::string_view text = symbols.Text(first_[place_].value);
+    prefix_ = text.size();
+    for (const SeriesEntry& entry : batch.series) {
+      const std::string_view other = TextOf(entry);
+      size_t n = 0;
+      while (n < prefix_ && n < other.size() && other[n] == text[n]) ++n;
+      prefix_ = n;
+    }
+  }
+
+  // false: there is no such label.
+  bool known() const { return known_; }
+  // Eight bytes as a number: it orders as the texts do where it differs.
+  uint64_t Of(const SeriesEntry& entry) const {
+    const std::string_view text = TextOf(entry).substr(prefix_);
+    char bytes[8] = {};
+    std::copy_n(text.data(), std::min(text.size(), sizeof(bytes)), bytes);
+    return LoadBE64(bytes);
+  }
+
+ private:
+  bool AllHave(LabelPair pair) const {
+    return std::all_of(batch_.series.begin(), batch_.series.end(),
+                       [&](const SeriesEntry& entry) {
+                         const LabelRow row = batch_.Row(entry);
+                         return place_ < row.size() && row[place_] == pair;
+                       });
+  }
+  bool AllHaveName(SymbolId name) const {
+    return std::all_of(batch_.series.begin(), batch_.series.end(),
+                       [&](const SeriesEntry& entry) {
+                         const LabelRow row = batch_.Row(entry);
+                         return place_ < row.size() && row[place_].name == name;
+                       });
+  }
+  std::string_view TextOf(const SeriesEntry& entry) const {
+    return symbols_.Text(batch_.Row(entry)[place_].value);
+  }
+
+  const Symbols& symbols_;
+  const SeriesBatch& batch_;
+  const LabelRow first_;
+  size_t place_ = 0;
+  size_t prefix_ = 0;  // of the texts
+  bool known_ = false;
+};
+
+void SortByLabels(const Symbols& symbols, SeriesBatch& batch) {
+  const auto less = [&](const SeriesEntry& a, const SeriesEntry& b) {
+    return CompareRows(symbols, batch.Row(a), batch.Row(b)) < 0;
+  };
+  constexpr size_t kFew = 16;
+  std::vector<SeriesEntry>& series = batch.series;
+  if (series.size() < kFew) {
+    std::sort(series.begin(), series.end(), less);
+    return;
+  }
+  const SortKeys keys(symbols, batch);
+  if (!keys.known()) {
+    std::sort(series.begin(), series.end(), less);
+    return;
+  }
+  std::vector<std::pair<uint64_t, uint32_t>> order(series.size());
+  for (uint32_t i = 0; i < order.size(); ++i)
+    order[i] = {keys.Of(series[i]), i};
+  std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first < b.first;
+    return less(series[a.second], series[b.second]);
+  });
+  std::vector<SeriesEntry> sorted;
+  sorted.reserve(series.size());
+  for (const auto& [key, i] : order) sorted.push_back(series[i]);
+  series = std::move(sorted);
+}
+
 class SourceSet final : public SeriesSet {
  public:
   SourceSet(std::shared_ptr<const BlockSource> source, TimeRange within,
             MemoryBudget& budget)
       : source_(std::move(source)), within_(within), reserved_(budget) {}
 
-  absl::Status Load(std::span<const SeriesId> ids, QuerySymbols& symbols,
-                    size_t place, const SelectRequest& request,
-                    const ReadContext& ctx) {
+  // Of the series that match `matchers`.
+  absl::Status Load(std::span<const SeriesId> ids,
+                    std::span<const Matcher* const> matchers,
+                    QuerySymbols& symbols, size_t place,
+                    const SelectRequest& request, const ReadContext& ctx) {
     const TimeRange range = Common(request.range, within_);
     const bool in_order = source_->ids_in_label_order();
-    // Sorting comes before cutting to the limit.
+    // Matching and sorting come before cutting to the limit.
     const size_t limit =
-        request.limit != 0 && (in_order || !request.sorted) ? request.limit : 0;
+        matchers.empty() && (in_order || !request.sorted) ? request.limit : 0;
     for (size_t at = 0; at < ids.size(); at += kSeriesPerBatch) {
       NARTHEX_RETURN_IF_ERROR(ctx.cancel.Check());
       const size_t n = std::min(kSeriesPerBatch, ids.size() - at);
@@ -44,12 +132,14 @@ class SourceSet final : public SeriesSet {
       if (limit != 0 && batch_.series.size() >= limit) break;
     }
     symbols.Translate(place, batch_.labels);
-    if (request.sorted && !in_order) {
-      std::sort(batch_.series.begin(), batch_.series.end(),
-                [&](const SeriesEntry& a, const SeriesEntry& b) {
-                  return CompareRows(symbols, batch_.Row(a), batch_.Row(b)) < 0;
-                });
+    for (const Matcher* matcher : matchers) {
+      const SymbolId name = symbols.Find(matcher->name());
+      std::erase_if(batch_.series, [&](const SeriesEntry& entry) {
+        return !matcher->Matches(
+            symbols.Text(ValueOf(batch_.Row(entry), name)));
+      });
     }
+    if (request.sorted && !in_order) SortByLabels(symbols, batch_);
     if (request.limit != 0 && batch_.series.size() > request.limit) {
       batch_.series.resize(request.limit);
     }
@@ -216,11 +306,12 @@ absl::StatusOr<std::unique_ptr<SeriesSet>> SelectFromSource(
     std::shared_ptr<const BlockSource> source, QuerySymbols& symbols,
     size_t place, TimeRange within, const SelectRequest& request,
     const ReadContext& ctx) {
+  std::vector<const Matcher*> left;
   NARTHEX_ASSIGN_OR_RETURN(
       const std::vector<SeriesId> ids,
-      SelectSeries(source->postings(), request.matchers, ctx.cancel));
+      SelectSeries(source->postings(), request.matchers, ctx.cancel, &left));
   auto set = std::make_unique<SourceSet>(std::move(source), within, ctx.budget);
-  NARTHEX_RETURN_IF_ERROR(set->Load(ids, symbols, place, request, ctx));
+  NARTHEX_RETURN_IF_ERROR(set->Load(ids, left, symbols, place, request, ctx));
   return set;
 }
 

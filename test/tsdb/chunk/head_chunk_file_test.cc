@@ -167,6 +167,32 @@ TEST_CASE_METHOD(HeadChunkLab, "what a crash leaves at the end is cut off") {
   }
 }
 
+TEST_CASE_METHOD(HeadChunkLab, "A cursor reads chunks wherever they are") {
+  auto store = Open({.max_file_size = 4 << 20, .write_buffer = 4096});
+  // Some files full, one that grows by more than is mapped at once, and what
+  // is in memory only.
+  std::vector<HeadChunkRef> refs;
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < 10000; ++i) {
+    texts.push_back(std::string(i % 1500, static_cast<char>('a' + i % 26)));
+    refs.push_back(Write(*store, i, texts.back()));
+  }
+  REQUIRE(HeadChunkFileOf(refs.back()) == 2);
+  HeadChunkCursor cursor(*store);
+  std::string copy;
+  for (size_t i = 0; i < refs.size(); ++i) {
+    const size_t at = i * 7919 % refs.size();
+    cursor.Expect(refs[i]);
+    const auto chunk = cursor.Read(refs[at], copy);
+    REQUIRE(chunk.ok());
+    REQUIRE(chunk->bytes == texts[at]);
+    REQUIRE(chunk->series == at);
+    REQUIRE(chunk->ref == refs[at]);
+  }
+  const HeadChunkRef nowhere = uint64_t{3} << 32 | 8;
+  REQUIRE(absl::IsNotFound(cursor.Read(nowhere, copy).status()));
+}
+
 TEST_CASE_METHOD(HeadChunkLab, "damage is set aside, the rest is read") {
   auto store = Open();
   Write(*store, 1, "first");

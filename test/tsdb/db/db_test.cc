@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -55,6 +57,73 @@ TEST_CASE("a database without directory keeps everything in memory",
   REQUIRE((*db)->Blocks().size() >= 3);
   REQUIRE(DbLab::ReadFrom(**db, kUp).size() == 720);
   REQUIRE((*db)->Close().ok());
+}
+
+TEST_CASE("A selection has the series that match, by labels", "[tsdb][db]") {
+  DbLab lab;
+  std::mt19937 random(11);
+  // Values that begin alike, end in bytes of zero, or are not there.
+  const auto value = [&random] {
+    std::string text(random() % 3 == 0 ? "pod-" : "pod-with-a-long-name-");
+    text += std::to_string(random() % 300);
+    if (random() % 8 == 0) text.append(random() % 3, '\0');
+    return text;
+  };
+  std::vector<Labels> all;
+  for (int i = 0; i < 500; ++i) {
+    std::vector<Label> labels = {{"__name__", i % 20 == 0 ? "few" : "many"}};
+    const std::string pod = value(), zone = value();
+    if (random() % 10 != 0) labels.push_back({"pod", pod});
+    if (random() % 3 == 0) labels.push_back({"zone", zone});
+    all.push_back(Labels::FromSorted(labels));
+    lab.Append(all.back(), 1000, 1);
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+
+  using Type = Matcher::Type;
+  const auto match = [](Type type, std::string_view name,
+                        std::string_view text) {
+    return *Matcher::Make(type, name, text);
+  };
+  const std::vector<Matchers> selectors = {
+      {match(Type::kEqual, "__name__", "many")},
+      {match(Type::kEqual, "__name__", "few"),
+       match(Type::kRegex, "pod", ".*[0-4]")},
+      {match(Type::kRegex, "pod", ".+"), match(Type::kEqual, "__name__", "few"),
+       match(Type::kNotEqual, "zone", "")},
+      {match(Type::kEqual, "__name__", "few"),
+       match(Type::kNotRegex, "pod", ".*1.*"),
+       match(Type::kRegex, "zone", "(pod-.+)?")},
+  };
+  const auto querier = *lab.db().NewQuerier(TimeRange());
+  MemoryBudget budget;
+  const CancelToken never;
+  const ReadContext ctx{budget, never};
+  for (const Matchers& selector : selectors) {
+    std::vector<const Matcher*> matchers;
+    for (const MatcherPtr& m : selector) matchers.push_back(m.get());
+    std::vector<Labels> want;
+    for (const Labels& labels : all) {
+      if (std::all_of(matchers.begin(), matchers.end(), [&](const Matcher* m) {
+            return m->Matches(labels.Get(m->name()));
+          })) {
+        want.push_back(labels);
+      }
+    }
+    REQUIRE_FALSE(want.empty());
+    for (const size_t limit : {size_t{0}, size_t{3}}) {
+      const auto set =
+          querier->Select({.matchers = matchers, .limit = limit}, ctx);
+      REQUIRE(set.ok());
+      std::vector<Labels> got;
+      for (size_t i = 0; i < (*set)->size(); ++i) {
+        got.push_back(ToLabels(querier->symbols(), (*set)->labels(i)));
+      }
+      if (limit != 0 && want.size() > limit) want.resize(limit);
+      REQUIRE(got == want);
+    }
+  }
 }
 
 TEST_CASE("the clock alone makes blocks", "[tsdb][db]") {
