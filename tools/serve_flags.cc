@@ -60,6 +60,10 @@ constexpr Flag kFlags[] = {
      "Samples that a chunk is planned for"},
     {"storage.tsdb.block-reload-interval", Kind::kText, "1m",
      "How often to look for work: blocks to cut, merge and delete"},
+    {"scrape.adjust-timestamps", Kind::kBool, "true",
+     "Store a scrape that comes a little late at the time it was due"},
+    {"scrape.timestamp-tolerance", Kind::kText, "2ms",
+     "How late that is at most; never more than a hundredth of the interval"},
     {"query.lookback-delta", Kind::kText, "5m",
      "How far back an expression looks for a sample"},
     {"query.timeout", Kind::kText, "2m", "How long a query may take"},
@@ -126,9 +130,6 @@ constexpr Flag kFlags[] = {
     {"rules.alert.for-grace-period", Kind::kIdleText, "10m", "No rules yet"},
     {"rules.alert.resend-delay", Kind::kIdleText, "1m", "No rules yet"},
     {"rules.max-concurrent-evals", Kind::kIdleText, "4", "No rules yet"},
-    {"scrape.adjust-timestamps", Kind::kIdleBool, "true",
-     "They always are adjusted"},
-    {"scrape.timestamp-tolerance", Kind::kIdleText, "2ms", "Always 2ms"},
     {"scrape.discovery-reload-interval", Kind::kIdleText, "5s",
      "Changes are taken over at once"},
     {"alertmanager.notification-queue-capacity", Kind::kIdleText, "10000",
@@ -341,6 +342,10 @@ absl::StatusOr<ServeSettings> ReadServeFlags(
   out.config_file = read.Text("config.file");
   out.options.data_dir = read.Text("storage.tsdb.path");
   ReadStorage(read, out);
+
+  const Duration tolerance = read.Span("scrape.timestamp-tolerance");
+  out.options.scrape.timestamp_tolerance =
+      read.Bool("scrape.adjust-timestamps") ? tolerance : Duration(0);
 
   promql::EngineOptions& engine = out.options.engine;
   engine.lookback = read.Span("query.lookback-delta");

@@ -9,9 +9,6 @@
 namespace narthex::scrape {
 namespace {
 
-// A tick that comes late by no more than this is stored at the time it was due.
-constexpr Duration kTolerance = Milliseconds(2);
-
 // A page from within, as if it had come over the network.
 absl::StatusOr<HttpResponse> AskSource(Source& source, std::string_view accept,
                                        uint64_t body_limit) {
@@ -132,7 +129,8 @@ void ScrapeLoop::Tick() {
   if (!begin) return context_->End();
   scrape->started = context_->clock().Now();
   scrape->started_nanos = context_->clock().MonotonicNanos();
-  const Duration tolerance = std::min(kTolerance, target_.interval / 100);
+  const Duration tolerance =
+      std::min(context_->options().timestamp_tolerance, target_.interval / 100);
   const bool punctual = scrape->started - scrape->due <= tolerance;
   scrape->at = punctual ? scrape->due : scrape->started;
   if (!forced.ok()) {
@@ -145,8 +143,8 @@ void ScrapeLoop::Tick() {
 void ScrapeLoop::Ask(Scrape& scrape) {
   const Job& job = scrape.settings->job;
   if (job.source != nullptr) {
-    return Answer(AskSource(*job.source, scrape.settings->accept,
-                            job.body_size_limit));
+    return Answer(
+        AskSource(*job.source, scrape.settings->accept, job.body_size_limit));
   }
   const std::string& agent = context_->options().user_agent;
   HttpRequest request;

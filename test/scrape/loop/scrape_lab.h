@@ -72,7 +72,7 @@ class ScrapeLab {
   }
   void MakeScraper(ScraperOptions options) {
     options.clock = &clock;
-    options.executor = &here;
+    if (options.executor == nullptr) options.executor = &here;
     options.http = &http;
     options.metrics = &metrics;
     scraper = *Scraper::Make(storage, std::move(options));

@@ -62,6 +62,10 @@ struct ScraperOptions {
   bool start_time_zero_ingestion = false;
   bool append_metadata = false;
   bool start_times = false;
+  // A scrape that comes late by no more than this, and than a hundredth of its
+  // interval, is stored at the time it was due: even times compress better.
+  // 0: each at its own time.
+  Duration timestamp_tolerance = Milliseconds(2);
   // Samples further ahead of the clock than this are refused.
   Duration max_ahead = Minutes(10);
 };
