@@ -170,6 +170,9 @@ absl::Status Collector::Add(const Plan& tile) {
   const PlanNode& root = *tile.root;
   OperatorPtr op = CleanedUp(scope_, Build(root, scope_), tile.grid);
   NARTHEX_ASSIGN_OR_RETURN(const SeriesRows rows, op->Series());
+  if (sink_ == nullptr && tile.range_query && matrix_.empty()) {
+    matrix_.reserve(rows.size());
+  }
   ColumnBlock block;
   for (;;) {
     NARTHEX_ASSIGN_OR_RETURN(const bool more, op->Next(block));

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -90,13 +94,13 @@ class CountValues final : public Operator {
     ForEachBit(block.present(row), block.words(), [&](size_t k) {
       uint32_t group = 0;
       if (block.IsHistogram(row, k)) {
-        group =
-            GroupOf(scope().symbols().Intern(Text(block.Histogram(row, k))));
+        group = GroupOfText(Text(block.Histogram(row, k)));
       } else {
-        const uint64_t bits = std::bit_cast<uint64_t>(block.values(row)[k]);
+        const double v = block.values(row)[k];
+        const uint64_t bits = std::bit_cast<uint64_t>(v);
         if (last_group == kNone || bits != last_bits) {
           last_bits = bits;
-          last_group = GroupOf(SymbolOf(bits));
+          last_group = GroupOfFloat(v);
         }
         group = last_group;
       }
@@ -144,28 +148,28 @@ class CountValues final : public Operator {
     base_ = groups_.Add(pairs_, [this](LabelRow r) { return scope().Keep(r); });
   }
 
-  // The text of a value, written once per query.
-  SymbolId SymbolOf(uint64_t bits) {
-    if (hidden_) return 0;
-    const auto [it, added] = symbol_of_bits_.try_emplace(bits, 0u);
-    if (added) {
-      it->second = scope().symbols().Intern(
-          FormatFloat(std::bit_cast<double>(bits), 'f'));
-    }
+  // Of the series at hand and a value.  No two numbers are written alike, but
+  // every NaN is; no histogram is written as a number is.
+  uint32_t GroupOfFloat(double v) {
+    if (hidden_) return GroupOfText({});
+    if (std::isnan(v)) v = std::numeric_limits<double>::quiet_NaN();
+    const auto [it, added] = group_of_float_.try_emplace(
+        std::pair(std::bit_cast<uint64_t>(v), base_), NextGroup());
+    if (added) AddGroup(scope().symbols().Intern(FormatFloat(v, 'f')));
     return it->second;
   }
-
-  // Of the series at hand and a value.
-  uint32_t GroupOf(SymbolId value) {
-    if (hidden_) value = 0;
-    const auto [it, added] = group_of_.try_emplace(
-        uint64_t{base_} << 32 | value, static_cast<uint32_t>(newest_.size()));
-    if (added) {
-      if (!hidden_) pairs_[place_].value = value;
-      labels_.push_back(scope().Keep(pairs_));
-      newest_.push_back(kNone);
-    }
+  uint32_t GroupOfText(std::string_view text) {
+    const SymbolId value = hidden_ ? 0 : scope().symbols().Intern(text);
+    const auto [it, added] =
+        group_of_text_.try_emplace(std::pair(value, base_), NextGroup());
+    if (added) AddGroup(value);
     return it->second;
+  }
+  uint32_t NextGroup() const { return static_cast<uint32_t>(newest_.size()); }
+  void AddGroup(SymbolId value) {
+    if (!hidden_) pairs_[place_].value = value;
+    labels_.push_back(scope().Keep(pairs_));
+    newest_.push_back(kNone);
   }
 
   const AggregateNode& node_;
@@ -181,9 +185,9 @@ class CountValues final : public Operator {
   std::vector<Count> counts_;
   std::vector<uint32_t> newest_;  // of every group, in counts_
   std::vector<LabelRow> labels_;  // of every group
-  absl::flat_hash_map<uint64_t, SymbolId> symbol_of_bits_;
-  // By row and value.
-  absl::flat_hash_map<uint64_t, uint32_t> group_of_;
+  // By value and row.
+  absl::flat_hash_map<std::pair<uint64_t, uint32_t>, uint32_t> group_of_float_;
+  absl::flat_hash_map<std::pair<SymbolId, uint32_t>, uint32_t> group_of_text_;
   bool prepared_ = false;
   size_t next_ = 0;
 };

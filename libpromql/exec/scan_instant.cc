@@ -2,60 +2,22 @@
 // at every step.
 
 #include <algorithm>
-#include <utility>
+#include <memory>
 
-#include "libpromql/exec/build.h"
-#include "libpromql/exec/scope.h"
-#include "libpromql/exec/shared_scan.h"
-#include "libpromql/exec/window.h"
+#include "libpromql/exec/series_scan.h"
 #include "narthex/base/status.h"
 #include "narthex/model/sample.h"
 
 namespace narthex::promql {
 namespace {
 
-class ScanInstant final : public Operator {
+class ScanInstant final : public SeriesScan {
  public:
-  ScanInstant(const ScanNode& node, QueryScope& scope)
-      : Operator(scope),
-        node_(node),
-        selection_(scope.selection(node.selection)),
-        ends_(node.grid, node.shift) {}
-
-  absl::StatusOr<SeriesRows> Series() override {
-    if (node_.grid.steps == 0) return SeriesRows();
-    NARTHEX_ASSIGN_OR_RETURN(rows_, selection_.Select());
-    return rows_;
-  }
+  using SeriesScan::SeriesScan;
 
  protected:
-  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
-    if (next_ >= rows_.size()) return false;
-    const size_t rows =
-        std::min(rows_.size() - next_, scope().RowsPerBlock(node_.grid.steps));
-    out.Reset(next_, rows, node_.grid.steps);
-    NARTHEX_RETURN_IF_ERROR(scope().ForParts(
-        rows, node_.grid.steps > 1 ? 4 : 256,
-        [&](size_t begin, size_t end, WorkerScratch& scratch) {
-          for (size_t row = begin; row < end; ++row) {
-            NARTHEX_RETURN_IF_ERROR(ScanRow(out, row, scratch));
-          }
-          return absl::OkStatus();
-        }));
-    scope().CountQueryable(node_, out.Samples());
-    if (scope().counts_steps()) CountSteps(out);
-    next_ += rows;
-    return true;
-  }
-
- private:
-  // Everything that any step looks at.
-  TimeRange Range() const {
-    const int64_t last = ends_.At(node_.grid.steps - 1);
-    return {SaturatingAdd(SaturatingSub(ends_.first, lookback_), 1), last};
-  }
-
-  void CountSteps(const ColumnBlock& out) {
+  void End(const ColumnBlock& out) override {
+    if (!scope().counts_steps()) return;
     for (size_t row = 0; row < out.rows(); ++row) {
       ForEachBit(out.present(row), out.words(), [&](size_t k) {
         const bool histogram = out.IsHistogram(row, k);
@@ -65,13 +27,15 @@ class ScanInstant final : public Operator {
     }
   }
 
-  absl::Status ScanRow(ColumnBlock& out, size_t row, WorkerScratch& scratch) {
+  absl::Status ScanRow(ColumnBlock& out, size_t row,
+                       WorkerScratch& scratch) override {
+    const TimeRange range = Range(/*ahead=*/0);
     const size_t i = out.first() + row;
     if (node_.grid.steps == 1 && !selection_.shared() && !node_.start_times) {
       LatestSample latest;
       NARTHEX_ASSIGN_OR_RETURN(const bool found,
                                selection_.set().ReadLatest(
-                                   i, Range(), scope().read_context(), latest));
+                                   i, range, scope().read_context(), latest));
       if (!found) return absl::OkStatus();
       if (!latest.histogram) {
         scope().CountDecoded(node_, 1);
@@ -80,7 +44,7 @@ class ScanInstant final : public Operator {
       }
     }
     SampleView view;
-    NARTHEX_RETURN_IF_ERROR(selection_.Load(i, Range(), scratch, view));
+    NARTHEX_RETURN_IF_ERROR(selection_.Load(i, range, scratch, view));
     scope().CountDecoded(
         node_,
         static_cast<int64_t>(
@@ -95,6 +59,7 @@ class ScanInstant final : public Operator {
     return absl::OkStatus();
   }
 
+ private:
   void Set(ColumnBlock& out, size_t row, size_t k, Timestamp t, double v) {
     out.values(row)[k] =
         node_.sample_times ? static_cast<double>(t.ms) / 1000 : v;
@@ -182,13 +147,6 @@ class ScanInstant final : public Operator {
       out.SetHistogram(row, k, ViewOf(*view.histograms, last));
     }
   }
-
-  const ScanNode& node_;
-  SharedSelection& selection_;
-  const WindowEnds ends_;
-  const int64_t lookback_ = scope().lookback();
-  SeriesRows rows_;
-  size_t next_ = 0;
 };
 
 }  // namespace

@@ -1,61 +1,35 @@
 // The instant selector `m smoothed`: at every step the sample that lies there,
 // or the value between its neighbours, or the last one carried on.
 
-#include <algorithm>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "libpromql/exec/annotate.h"
-#include "libpromql/exec/build.h"
-#include "libpromql/exec/scope.h"
-#include "libpromql/exec/shared_scan.h"
-#include "libpromql/exec/window.h"
+#include "libpromql/exec/series_scan.h"
 #include "libpromql/func/interpolation.h"
 #include "narthex/base/status.h"
 
 namespace narthex::promql {
 namespace {
 
-class ScanSmoothed final : public Operator {
+class ScanSmoothed final : public SeriesScan {
  public:
-  ScanSmoothed(const ScanNode& node, QueryScope& scope)
-      : Operator(scope),
-        node_(node),
-        selection_(scope.selection(node.selection)),
-        ends_(node.grid, node.shift) {}
-
-  absl::StatusOr<SeriesRows> Series() override {
-    if (node_.grid.steps == 0) return SeriesRows();
-    NARTHEX_ASSIGN_OR_RETURN(rows_, selection_.Select());
-    return rows_;
-  }
+  using SeriesScan::SeriesScan;
 
  protected:
-  absl::StatusOr<bool> Produce(ColumnBlock& out) override {
-    if (next_ >= rows_.size()) return false;
-    const size_t rows =
-        std::min(rows_.size() - next_, scope().RowsPerBlock(node_.grid.steps));
-    out.Reset(next_, rows, node_.grid.steps);
-    notes_.assign(rows, 0);
-    NARTHEX_RETURN_IF_ERROR(scope().ForParts(
-        rows, 4, [&](size_t begin, size_t end, WorkerScratch& scratch) {
-          for (size_t row = begin; row < end; ++row) {
-            NARTHEX_RETURN_IF_ERROR(ScanRow(out, row, scratch));
-          }
-          return absl::OkStatus();
-        }));
-    for (size_t row = 0; row < rows; ++row) Tell(row);
-    scope().CountQueryable(node_, out.Samples());
-    next_ += rows;
-    return true;
+  void Begin(size_t rows) override { notes_.assign(rows, 0); }
+  void End(const ColumnBlock& out) override {
+    for (size_t row = 0; row < out.rows(); ++row) {
+      Tell(notes_[row], scope().MetricName(rows_[out.first() + row].labels));
+    }
   }
 
- private:
-  absl::Status ScanRow(ColumnBlock& out, size_t row, WorkerScratch& scratch) {
-    const TimeRange range = {
-        SaturatingAdd(SaturatingSub(ends_.first, lookback_), 1),
-        SaturatingAdd(ends_.At(out.steps() - 1), lookback_)};
+  absl::Status ScanRow(ColumnBlock& out, size_t row,
+                       WorkerScratch& scratch) override {
     SampleView view;
-    NARTHEX_RETURN_IF_ERROR(selection_.Load(next_ + row, range, scratch, view));
+    NARTHEX_RETURN_IF_ERROR(
+        selection_.Load(out.first() + row, Range(lookback_), scratch, view));
     NARTHEX_RETURN_IF_ERROR(DropStale(scratch, view));
     if (node_.statistics_only) KeepStatistics(scratch, view);
     static const HistogramColumn kNone;
@@ -83,6 +57,7 @@ class ScanSmoothed final : public Operator {
     return absl::OkStatus();
   }
 
+ private:
   // The first of [begin, end) at or after `t`.
   template <typename TimeOf>
   static size_t FirstFrom(size_t begin, size_t end, int64_t t, TimeOf time_of) {
@@ -146,11 +121,7 @@ class ScanSmoothed final : public Operator {
     }
   }
 
-  void Tell(size_t row) {
-    const uint32_t notes = notes_[row];
-    if (notes == 0) return;
-    const std::string_view metric =
-        scope().MetricName(rows_[next_ + row].labels);
+  void Tell(uint32_t notes, std::string_view metric) {
     if (notes & kMixedFloatsHistograms) {
       scope().Warn(MixedSamplesText(metric), node_.pos);
     }
@@ -164,13 +135,7 @@ class ScanSmoothed final : public Operator {
     }
   }
 
-  const ScanNode& node_;
-  SharedSelection& selection_;
-  const WindowEnds ends_;
-  const int64_t lookback_ = scope().lookback();
-  SeriesRows rows_;
   std::vector<uint32_t> notes_;  // window notes, of the block's rows
-  size_t next_ = 0;
 };
 
 }  // namespace

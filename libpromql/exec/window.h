@@ -30,6 +30,13 @@ struct WindowEnds {
 // The first of [begin, n) after `t`: usually near, seldom far.
 template <typename TimeOf>
 size_t FirstAfter(size_t begin, size_t n, int64_t t, TimeOf& time_of) {
+  // By one, as a rule: steps are as far from each other as samples, about.
+  // Without a branch, as more or less by one is what jitter makes of it.
+  if (n - begin >= 2) {
+    begin += time_of(begin) <= t ? 1 : 0;
+    begin += time_of(begin) <= t ? 1 : 0;
+  }
+  if (begin == n || time_of(begin) > t) return begin;
   constexpr size_t kNear = 8;
   const size_t near = n - begin < kNear ? n : begin + kNear;
   while (begin < near && time_of(begin) <= t) ++begin;

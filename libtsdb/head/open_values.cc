@@ -15,6 +15,8 @@ constexpr double kMaxInteger = 9007199254740992.0;  // 2^53
 // Steps that take more than this many ones in front (25 bits and the prefix)
 // are no shorter than XOR's.
 constexpr uint32_t kMaxOnes = 6;
+// Bits that BitWindow::Load has at least.
+constexpr uint32_t kLoaded = 57;
 
 // The value as a whole number of units; decoding it gives the same bits.
 bool AsUnits(OpenCodec codec, uint64_t bits, int64_t& out) {
@@ -77,6 +79,18 @@ void DecodeXorValues(BitWindow& in, std::span<uint64_t> out) {
       if (n == 0) n = 64;
       trail = 64 - lead - n;
       in.Skip(13);
+    } else if (2 + n <= kLoaded) {
+      // Values within the window, as many as a word has.
+      uint32_t bits = kLoaded;  // left of w
+      uint64_t rest = w;
+      do {
+        v ^= rest << 2 >> (64 - n) << trail;
+        out[i++] = v;
+        rest <<= 2 + n;
+        bits -= 2 + n;
+      } while (bits >= 2 + n && i < out.size() && rest >> 62 == 0b10);
+      in.Skip(kLoaded - bits);
+      continue;
     } else {
       in.Skip(2);
     }
