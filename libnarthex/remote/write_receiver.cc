@@ -6,7 +6,9 @@
 #include <memory>
 #include <protozero/exception.hpp>
 #include <protozero/pbf_reader.hpp>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "narthex/base/status.h"
@@ -18,7 +20,70 @@ namespace {
 
 using protozero::pbf_reader;
 
+using protozero::pbf_wire_type;
+
 constexpr Duration kMaxAhead = Minutes(10);
+
+// What protozero takes for granted and does not check: that a field has the
+// type that it is read as.  By number, from 1; fields beyond are not known.
+struct Message;
+struct Field {
+  pbf_wire_type type = pbf_wire_type::unknown;
+  const Message* inner = nullptr;
+  bool packed = false;  // perhaps
+};
+struct Message {
+  std::string_view name;
+  std::span<const Field> fields;
+};
+
+constexpr pbf_wire_type kBytes = pbf_wire_type::length_delimited;
+constexpr Field kText = {kBytes};
+constexpr Field kInt = {pbf_wire_type::varint};
+constexpr Field kDouble = {pbf_wire_type::fixed64};
+constexpr Field kInts = {pbf_wire_type::varint, nullptr, true};
+constexpr Field kDoubles = {pbf_wire_type::fixed64, nullptr, true};
+constexpr Field Inner(const Message& message) { return {kBytes, &message}; }
+
+constexpr Field kLabelFields[] = {kText, kText};
+constexpr Message kLabel = {"Label", kLabelFields};
+constexpr Field kSampleFields[] = {kDouble, kInt};
+constexpr Message kSample = {"Sample", kSampleFields};
+constexpr Field kExemplarFields[] = {Inner(kLabel), kDouble, kInt};
+constexpr Message kExemplar = {"Exemplar", kExemplarFields};
+constexpr Field kSpanFields[] = {kInt, kInt};
+constexpr Message kSpan = {"BucketSpan", kSpanFields};
+constexpr Field kHistogramFields[] = {
+    kInt,  kDouble,  kDouble,      kInt,  kDouble,  kInt, kDouble, Inner(kSpan),
+    kInts, kDoubles, Inner(kSpan), kInts, kDoubles, kInt, kInt,    kDoubles};
+constexpr Message kHistogram = {"Histogram", kHistogramFields};
+constexpr Field kSeriesFields[] = {Inner(kLabel), Inner(kSample),
+                                   Inner(kExemplar), Inner(kHistogram)};
+constexpr Message kSeries = {"TimeSeries", kSeriesFields};
+constexpr Field kRequestFields[] = {Inner(kSeries)};
+constexpr Message kRequest = {"WriteRequest", kRequestFields};
+
+absl::Status CheckTypes(pbf_reader in, const Message& message) {
+  while (in.next()) {
+    if (in.tag() > message.fields.size()) {
+      in.skip();
+      continue;
+    }
+    const Field& field = message.fields[in.tag() - 1];
+    if (in.wire_type() != field.type &&
+        !(field.packed && in.wire_type() == kBytes)) {
+      return InvalidArgument(StrCat(
+          "proto: wrong wireType = ", static_cast<uint32_t>(in.wire_type()),
+          " for field ", in.tag(), " of ", message.name));
+    }
+    if (field.inner == nullptr) {
+      in.skip();
+      continue;
+    }
+    NARTHEX_RETURN_IF_ERROR(CheckTypes(in.get_message(), *field.inner));
+  }
+  return absl::OkStatus();
+}
 
 std::string_view Text(pbf_reader& in) {
   const protozero::data_view view = in.get_view();
@@ -225,6 +290,7 @@ class Receiver {
       : appender_(appender), latest_(now + kMaxAhead), stats_(stats) {}
 
   absl::Status Read(pbf_reader in) {
+    NARTHEX_RETURN_IF_ERROR(CheckTypes(in, kRequest));
     while (in.next()) {
       if (in.tag() == 1) {
         NARTHEX_RETURN_IF_ERROR(ReadSeries(in.get_message()));

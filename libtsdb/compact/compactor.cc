@@ -130,6 +130,35 @@ absl::StatusOr<std::optional<BlockMeta>> WriteBlock(
   return Write(options, dir, std::move(meta), {source});
 }
 
+absl::StatusOr<Timestamp> FirstSample(const BlockSource& source,
+                                      TimeRange range,
+                                      const CancelToken& cancel) {
+  Timestamp first = kMaxTime;
+  MemoryBudget unlimited;
+  SampleColumns columns(unlimited);
+  const ReadContext context{unlimited, cancel};
+  NARTHEX_ASSIGN_OR_RETURN(const PostingsList all, source.postings().All());
+  const std::vector<SeriesId> ids = all.ToVector();
+  SeriesBatch batch;
+  for (size_t i = 0; i < ids.size() && range.min <= range.max;) {
+    const size_t n = std::min<size_t>(ids.size() - i, 1024);
+    batch.Clear();
+    NARTHEX_RETURN_IF_ERROR(
+        source.ReadSeries(std::span(ids).subspan(i, n), range, batch));
+    i += n;
+    for (const SeriesEntry& entry : batch.series) {
+      NARTHEX_RETURN_IF_ERROR(
+          source.ReadSamples(entry, range, context, columns));
+      if (columns.size() != 0) first = std::min(first, columns.t()[0]);
+      const auto& histograms = columns.histograms().points;
+      if (!histograms.empty()) first = std::min(first, histograms[0].t);
+      if (first <= range.min) return first;
+      range.max = std::min(range.max, first);
+    }
+  }
+  return first;
+}
+
 absl::StatusOr<std::optional<BlockMeta>> CompactBlocks(
     const CompactOptions& options, const std::string& dir,
     std::vector<std::shared_ptr<const BlockSource>> sources) {

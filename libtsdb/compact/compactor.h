@@ -52,6 +52,12 @@ absl::StatusOr<std::optional<BlockMeta>> WriteBlock(
     Timestamp max_time, const std::vector<std::string> &hints = {},
     const BlockMeta *parent = nullptr);
 
+// The time of the first sample in `range`; kMaxTime: there is none.  Decodes
+// what it has to: for leaving out long spans without samples.
+absl::StatusOr<Timestamp> FirstSample(const BlockSource &source,
+                                      TimeRange range,
+                                      const CancelToken &cancel);
+
 // Merges blocks into one below `dir`, over the whole of their range; of samples
 // at the same time, that of the block that begins first stays.  Empty: all
 // samples were deleted; then the inputs are marked deletable in their

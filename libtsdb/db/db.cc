@@ -7,6 +7,7 @@
 #include "libtsdb/compact/planner.h"
 #include "libtsdb/db/db_impl.h"
 #include "libtsdb/wal/checkpoint.h"
+#include "libtsdb/wal/salvage.h"
 #include "libtsdb/wal/wal_reader.h"
 #include "narthex/base/status.h"
 
@@ -16,6 +17,8 @@ namespace {
 constexpr int64_t kLongestBlock = Days(31).ms;
 // How often a read-only open looks again while a writer changes the directory.
 constexpr int kReadAttempts = 8;
+// How often a log is read again for what was found in it too late.
+constexpr int kReplays = 4;
 
 // As Prometheus says it.
 absl::Status NoRoomForStartTimes() {
@@ -174,8 +177,31 @@ std::function<void(uint64_t, uint64_t)> Db::Impl::ReplayProgress() const {
   };
 }
 
-absl::Status Db::Impl::OpenHead() {
-  head = std::make_unique<Head>(MakeHeadOptions());
+bool Db::Impl::LearnSharedRefs(const ReplayReport& report,
+                               HeadOptions& head_options) {
+  constexpr size_t kNamed = 10;
+  size_t learned = 0;
+  for (const uint64_t ref : report.shared_refs) {
+    if (!head_options.shared_refs.insert(ref).second) continue;
+    if (++learned > kNamed) continue;
+    Log(options.logger, LogLevel::kWarn,
+        "the WAL gives one reference to two series: each gets what stands "
+        "behind its own record, and a new reference; chunks in chunks_head and "
+        "late samples of that reference are left out",
+        {{"ref", std::to_string(ref)}});
+  }
+  if (learned > kNamed) {
+    Log(options.logger, LogLevel::kWarn,
+        "more references that the WAL gives to two series",
+        {{"refs", std::to_string(learned - kNamed)}});
+  }
+  head_options.next_ref = std::max(head_options.next_ref, report.next_ref);
+  return learned != 0;
+}
+
+absl::StatusOr<ReplayReport> Db::Impl::ReplayHead(
+    const HeadOptions& head_options) {
+  head = std::make_unique<Head>(head_options);
   const int64_t min_valid = BlocksEnd();
   if (min_valid != kMinMillis) {
     NARTHEX_RETURN_IF_ERROR(head->Truncate(min_valid));
@@ -192,24 +218,38 @@ absl::Status Db::Impl::OpenHead() {
   head->SetChunks(std::move(chunks));
   ReportDamage(damages);
   head->SetWindow(options.out_of_order_time_window.ms);
-  if (memory != nullptr) return absl::OkStatus();  // nothing to log for
+  if (memory != nullptr) return ReplayReport();  // nothing to log for
 
-  const std::string wal_dir = JoinPath(dir, "wal");
   std::optional<SnapshotDir> snapshot;
   if (options.memory_snapshot_on_shutdown && damages.empty()) {
     NARTHEX_ASSIGN_OR_RETURN(snapshot, LastSnapshot(*env, dir));
   }
-  const Timestamp begin = options.clock->Now();
   NARTHEX_ASSIGN_OR_RETURN(
-      const ReplayReport report,
-      head->Replay(*env, wal_dir, ReplayProgress(), snapshot));
+      ReplayReport report,
+      head->Replay(*env, JoinPath(dir, "wal"), ReplayProgress(), snapshot));
   if (!report.snapshot.ok()) {
     const std::string aside =
-        StrCat(snapshot->path, ".corrupt-", options.clock->Now().ms);
+        wal::AsidePath(*env, snapshot->path, options.clock->Now());
     Log(options.logger, LogLevel::kError,
-        "a damaged chunk snapshot is set aside; the WAL is read instead",
+        "a damaged chunk snapshot, or one of another log, is set aside; the "
+        "WAL "
+        "is read instead",
         {{"err", Message(report.snapshot)}, {"aside", aside}});
     NARTHEX_RETURN_IF_ERROR(env->Rename(snapshot->path, aside));
+  }
+  return report;
+}
+
+absl::Status Db::Impl::OpenHead() {
+  const Timestamp begin = options.clock->Now();
+  HeadOptions head_options = MakeHeadOptions();
+  NARTHEX_ASSIGN_OR_RETURN(ReplayReport report, ReplayHead(head_options));
+  if (memory != nullptr) return absl::OkStatus();
+  // Of a damaged snapshot nothing is taken: it is not there the next time.
+  for (int i = 0; i < kReplays && (LearnSharedRefs(report, head_options) ||
+                                   !report.snapshot.ok());
+       ++i) {
+    NARTHEX_ASSIGN_OR_RETURN(report, ReplayHead(head_options));
   }
   NARTHEX_RETURN_IF_ERROR(wal::SetAside(*env, report.damages,
                                         options.clock->Now(), options.logger));
@@ -229,7 +269,7 @@ absl::Status Db::Impl::OpenHead() {
       {{"series", std::to_string(report.series)},
        {"samples", std::to_string(report.samples)},
        {"duration", FormatDuration(options.clock->Now() - begin)}});
-  return head->OpenLog(*env, wal_dir);
+  return head->OpenLog(*env, JoinPath(dir, "wal"));
 }
 
 // The log of late samples is read even where none are taken any more.
@@ -275,6 +315,30 @@ absl::Status Db::Impl::OpenReadOnly() {
   return status;
 }
 
+absl::StatusOr<ReplayReport> Db::Impl::ReplayReadOnly(
+    const HeadOptions& head_options) {
+  head = std::make_unique<Head>(head_options);
+  const int64_t min_valid = BlocksEnd();
+  if (min_valid != kMinMillis) {
+    NARTHEX_RETURN_IF_ERROR(head->Truncate(min_valid));
+  }
+  // Before the log: what a writer puts into chunks_head is in the log already,
+  // so the log, read later, has all that comes behind these chunks.
+  scratch = NewMemEnv();
+  HeadChunkOptions chunk_options;
+  chunk_options.read_only = true;
+  chunk_options.scratch = scratch.get();
+  chunk_options.logger = options.logger;
+  NARTHEX_ASSIGN_OR_RETURN(
+      std::unique_ptr<HeadChunkStore> chunks,
+      HeadChunkStore::Open(
+          *env, JoinPath(dir, "chunks_head"), chunk_options,
+          [&](const HeadChunk& chunk) { head->OfferChunk(chunk, min_valid); },
+          nullptr));
+  head->SetChunks(std::move(chunks));
+  return head->Replay(*env, JoinPath(dir, "wal"), ReplayProgress());
+}
+
 absl::Status Db::Impl::ReadOnce() {
   head = nullptr;
   NARTHEX_RETURN_IF_ERROR(env->Stat(dir).status());
@@ -308,28 +372,11 @@ absl::Status Db::Impl::ReadOnce() {
     absl::MutexLock lock(&blocks_mu);
     blocks = found;
   }
-  head = std::make_unique<Head>(MakeHeadOptions());
-  const int64_t min_valid = BlocksEnd();
-  if (min_valid != kMinMillis) {
-    NARTHEX_RETURN_IF_ERROR(head->Truncate(min_valid));
+  HeadOptions head_options = MakeHeadOptions();
+  NARTHEX_ASSIGN_OR_RETURN(ReplayReport report, ReplayReadOnly(head_options));
+  for (int i = 0; i < kReplays && LearnSharedRefs(report, head_options); ++i) {
+    NARTHEX_ASSIGN_OR_RETURN(report, ReplayReadOnly(head_options));
   }
-  // Before the log: what a writer puts into chunks_head is in the log already,
-  // so the log, read later, has all that comes behind these chunks.
-  scratch = NewMemEnv();
-  HeadChunkOptions chunk_options;
-  chunk_options.read_only = true;
-  chunk_options.scratch = scratch.get();
-  chunk_options.logger = options.logger;
-  NARTHEX_ASSIGN_OR_RETURN(
-      std::unique_ptr<HeadChunkStore> chunks,
-      HeadChunkStore::Open(
-          *env, JoinPath(dir, "chunks_head"), chunk_options,
-          [&](const HeadChunk& chunk) { head->OfferChunk(chunk, min_valid); },
-          nullptr));
-  head->SetChunks(std::move(chunks));
-  NARTHEX_ASSIGN_OR_RETURN(
-      const ReplayReport report,
-      head->Replay(*env, JoinPath(dir, "wal"), ReplayProgress()));
   NARTHEX_ASSIGN_OR_RETURN(const ReplayReport late,
                            head->ReplayLate(*env, JoinPath(dir, "wbl")));
   head->EndReplay();

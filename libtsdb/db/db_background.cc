@@ -14,8 +14,20 @@ namespace {
 
 // A batch that stays open longer makes the compaction wait for the next tick.
 constexpr Duration kWaitForBatches = Seconds(2);
+constexpr std::string_view kBatchIsOpen =
+    "compaction of the head waits for a batch that is still open";
 // Stale series wait for a compaction of the head that is due within this.
 constexpr Duration kSoon = Minutes(10);
+
+// [begin, end), aligned: where the block of a sample at `t` is.
+struct Window {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+Window WindowOf(int64_t t, int64_t width) {
+  const int64_t number = t / width - (t % width < 0 ? 1 : 0);
+  return {SaturatingMul(number, width), SaturatingMul(number + 1, width)};
+}
 
 }  // namespace
 
@@ -45,13 +57,18 @@ absl::Status Db::Impl::Compact() {
     const int64_t mint = head->min_time();
     const int64_t maxt = head->BlockEnd(mint);
     if (!head->WaitForAppenders(maxt - 1, kWaitForBatches)) {
-      Log(options.logger, LogLevel::kWarn,
-          "compaction of the head waits for a batch that is still open");
+      Log(options.logger, LogLevel::kWarn, kBatchIsOpen);
       break;
     }
     head_compacted = options.clock->Now();
-    status = CompactHead(mint, maxt);
-    if (status.ok()) blocks_end = maxt;
+    const absl::StatusOr<bool> made = CompactHead(mint, maxt);
+    status = made.status();
+    if (!status.ok()) break;
+    blocks_end = maxt;
+    if (*made) continue;
+    const absl::StatusOr<bool> skipped = SkipGap();
+    status = skipped.status();
+    if (status.ok() && !*skipped) break;
   }
   if (blocks_end != kMinMillis) {
     // What was compacted before an error is cut from the log all the same.
@@ -67,7 +84,7 @@ absl::Status Db::Impl::Compact() {
   return status;
 }
 
-absl::Status Db::Impl::CompactHead(int64_t mint, int64_t maxt) {
+absl::StatusOr<bool> Db::Impl::CompactHead(int64_t mint, int64_t maxt) {
   absl::StatusOr<std::optional<BlockMeta>> meta;
   {
     // No sample before maxt can come any more, so nothing need be hidden.
@@ -84,7 +101,29 @@ absl::Status Db::Impl::CompactHead(int64_t mint, int64_t maxt) {
       return Annotate(reloaded, "reload blocks");
     }
   }
-  return head->Truncate(maxt);
+  NARTHEX_RETURN_IF_ERROR(head->Truncate(maxt));
+  return meta->has_value();
+}
+
+// The gap is as long as a file says: it is not passed window by window.
+absl::StatusOr<bool> Db::Impl::SkipGap() {
+  const int64_t width = options.min_block_duration.ms;
+  const int64_t from = head->min_time();
+  // As far as the last of the blocks that Compact() would cut.
+  const int64_t limit =
+      WindowOf(SaturatingSub(head->max_time(), width / 2 * 3), width).begin;
+  if (limit <= from) return true;
+  if (!head->WaitForAppenders(limit - 1, kWaitForBatches)) {
+    Log(options.logger, LogLevel::kWarn, kBatchIsOpen);
+    return false;  // it may still bring samples for the gap
+  }
+  const TimeRange gap{from, limit - 1};
+  NARTHEX_ASSIGN_OR_RETURN(
+      const Timestamp next,
+      FirstSample(*head->NewInOrderSource(gap), gap, stop));
+  const int64_t begin = std::min(limit, WindowOf(next.ms, width).begin);
+  if (begin > from) NARTHEX_RETURN_IF_ERROR(head->Truncate(begin));
+  return true;
 }
 
 absl::Status Db::Impl::CompactHeadBefore(int64_t end) {
@@ -96,7 +135,7 @@ absl::Status Db::Impl::CompactHeadBefore(int64_t end) {
   if (!head->WaitForAppenders(end - 1, kWaitForBatches)) {
     return Unavailable("a batch is still open");
   }
-  NARTHEX_RETURN_IF_ERROR(CompactHead(head->min_time(), end));
+  NARTHEX_RETURN_IF_ERROR(CompactHead(head->min_time(), end).status());
   return Annotate(head->TruncateLog(*env, end), "WAL truncation");
 }
 
@@ -105,17 +144,24 @@ absl::Status Db::Impl::WriteRanges(
     absl::FunctionRef<std::shared_ptr<const BlockSource>(TimeRange)> source,
     std::vector<std::string>& made) {
   const int64_t width = options.min_block_duration.ms;
-  int64_t begin = from / width * width;
-  if (begin > from) begin -= width;
-  for (; begin <= to; begin += width) {
+  while (from <= to) {
+    const auto [begin, end] = WindowOf(from, width);
     NARTHEX_ASSIGN_OR_RETURN(
         const std::optional<BlockMeta> meta,
-        WriteBlock(MakeCompactOptions(), dir,
-                   source(TimeRange{begin, begin + width - 1}), begin,
-                   begin + width, {std::string(hint)}));
-    if (!meta.has_value()) continue;
-    made.push_back(meta->ulid);
-    metrics.compactions.Inc();
+        WriteBlock(MakeCompactOptions(), dir, source(TimeRange{begin, end - 1}),
+                   begin, end, {std::string(hint)}));
+    if (end == kMaxMillis) break;
+    from = end;
+    if (meta.has_value()) {
+      made.push_back(meta->ulid);
+      metrics.compactions.Inc();
+      continue;
+    }
+    // The times are as far apart as a file says.
+    NARTHEX_ASSIGN_OR_RETURN(
+        const Timestamp next,
+        FirstSample(*source(TimeRange{from, to}), TimeRange{from, to}, stop));
+    from = next.ms;
   }
   return Reload();
 }

@@ -54,6 +54,11 @@ struct Db::Impl {
   absl::Status Open();
   std::function<void(uint64_t, uint64_t)> ReplayProgress() const;
   absl::Status OpenHead();
+  // Makes `head`, with what chunks_head and the WAL have.
+  absl::StatusOr<ReplayReport> ReplayHead(const HeadOptions& head_options);
+  absl::StatusOr<ReplayReport> ReplayReadOnly(const HeadOptions& head_options);
+  // true: the log has to be read once more, with these options.
+  bool LearnSharedRefs(const ReplayReport& report, HeadOptions& head_options);
   absl::Status OpenLate();
   absl::Status OpenReadOnly();
   absl::Status ReadOnce();
@@ -80,13 +85,16 @@ struct Db::Impl {
   // --- db_background.cc
 
   absl::Status Compact();
-  absl::Status CompactHead(int64_t mint, int64_t maxt)
+  // false: there was nothing to write.
+  absl::StatusOr<bool> CompactHead(int64_t mint, int64_t maxt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
+  // Truncates the head to where its next samples are; false: not now.
+  absl::StatusOr<bool> SkipGap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(compact_mu);
   absl::Status CompactHeadBefore(int64_t end);
   absl::Status CompactStale();
   bool StaleIsDue();
-  // Writes a block of every aligned range from `from` to `to`; `made` gets
-  // their names.
+  // Writes a block of every aligned range from `from` to `to` that has samples;
+  // `made` gets their names.
   absl::Status WriteRanges(
       int64_t from, int64_t to, std::string_view hint,
       absl::FunctionRef<std::shared_ptr<const BlockSource>(TimeRange)> source,

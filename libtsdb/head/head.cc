@@ -90,7 +90,11 @@ Head::Head(HeadOptions options)
                                              : *options_.metrics),
       postings_(symbols_),
       xor2_(options_.xor2),
-      tombstones_(std::make_shared<const Tombstones>()) {}
+      tombstones_(std::make_shared<const Tombstones>()) {
+  // Another try to replay may have counted.
+  metrics_.series.Set(0);
+  metrics_.chunks.Set(0);
+}
 
 Head::~Head() { Close().IgnoreError(); }
 
@@ -116,7 +120,18 @@ absl::Status Head::OpenLog(Env& env, const std::string& wal_dir) {
     log_->times().MarkComplete(segment);
   }
   replayed_times_ = {};
-  return absl::OkStatus();
+  // Series to which the replay gave new references: deletions may come before
+  // the next samples.
+  std::string series;
+  {
+    absl::MutexLock lock(&unlogged_mu_);
+    series.swap(unlogged_);
+    unlogged_any_.store(false, std::memory_order_release);
+  }
+  if (series.empty()) return absl::OkStatus();
+  wal::RecordBatch batch;
+  batch.Add(series, options_.wal_compression);
+  return log_->Log(batch);
 }
 
 std::string Head::wal_dir() const {
@@ -183,16 +198,24 @@ absl::StatusOr<Head::Found> Head::FindOrCreate(const Labels& labels,
     }
   }
   stripe.Add(hash, slot);
-  if (!fixed.has_value() && log_ != nullptr) {
-    absl::MutexLock unlogged_lock(&unlogged_mu_);
-    if (unlogged_.empty()) wal::BeginSeries(unlogged_);
-    wal::AddSeries(SeriesRef{RefOf(id)}, labels, unlogged_);
-    unlogged_any_.store(true, std::memory_order_release);
-  }
+  if (!fixed.has_value() && log_ != nullptr) LogSeriesLater(id, labels);
   std::move(undo).Cancel();
   metrics_.series.Add(1);
   metrics_.series_created.Inc();
   return Found{id, slot, true};
+}
+
+void Head::LogSeriesLater(SeriesId id, const Labels& labels) {
+  absl::MutexLock lock(&unlogged_mu_);
+  if (unlogged_.empty()) wal::BeginSeries(unlogged_);
+  wal::AddSeries(SeriesRef{RefOf(id)}, labels, unlogged_);
+  unlogged_any_.store(true, std::memory_order_release);
+}
+
+bool Head::HasLabels(Slot slot, const Labels& labels) const {
+  const SeriesShard& shard = shards_[ShardOf(slot)];
+  absl::ReaderMutexLock lock(&shard.mu);
+  return symbols_.RowIs(shard.Line(LineOf(slot)).labels, labels);
 }
 
 Labels Head::LabelsOf(Slot slot) const {

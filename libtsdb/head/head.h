@@ -67,6 +67,9 @@ struct HeadOptions {
   // Where Close leaves a chunk snapshot; empty: nowhere.
   std::string snapshot_dir = {};
   Env* snapshot_env = nullptr;
+  // From a try to replay the same log (ReplayReport::shared_refs, next_ref).
+  absl::flat_hash_set<uint64_t> shared_refs = {};
+  uint64_t next_ref = 0;
   Executor* executor = nullptr;
   Logger* logger = nullptr;
   MetricRegistry* metrics = nullptr;  // null: counts for itself
@@ -109,6 +112,11 @@ struct ReplayReport {
   bool snapshot_used = false;
   // Records of kinds to come: not read; checkpoints keep them.
   uint64_t kept_records = 0;
+  // References that one record gives to one series and a later one to another.
+  // If there are any, what was read is of no use: a new head that knows them
+  // has to read it again.
+  absl::flat_hash_set<uint64_t> shared_refs = {};
+  uint64_t next_ref = 0;  // past all that were seen
 };
 
 struct HeadCounts {
@@ -258,6 +266,7 @@ class Head {
   friend class HeadSource;
   class Replayer;
   class LateReplayer;
+  class ReplayRefs;
 
   struct Found {
     SeriesId id = 0;
@@ -270,6 +279,9 @@ class Head {
                                      std::optional<SeriesId> fixed)
       ABSL_SHARED_LOCKS_REQUIRED(lifetimes_mu_);
   uint64_t RefOf(SeriesId id) const { return base_ + id; }
+  // Whoever logs next logs that, too.
+  void LogSeriesLater(SeriesId id, const Labels& labels);
+  bool HasLabels(Slot slot, const Labels& labels) const;
   Labels LabelsOf(Slot slot) const;
 
   void InitTime(int64_t t);

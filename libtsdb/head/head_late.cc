@@ -24,6 +24,8 @@ void Head::OfferChunk(const HeadChunk& chunk, int64_t min_valid) {
     kept_file_ = std::min(kept_file_, HeadChunkFileOf(chunk.ref));
     return;
   }
+  // Of one of two series, and nothing says of which: the log does.
+  if (options_.shared_refs.contains(chunk.series)) return;
   if (chunk.out_of_order) {
     offered_late_[chunk.series].push_back(
         {chunk.ref, chunk.min_t.ms, chunk.max_t.ms,

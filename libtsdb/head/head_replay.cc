@@ -9,6 +9,7 @@
 #include "libtsdb/chunk/chunk_codec.h"
 #include "libtsdb/head/done_until.h"
 #include "libtsdb/head/head.h"
+#include "libtsdb/head/replay_refs.h"
 #include "libtsdb/wal/checkpoint.h"
 #include "libtsdb/wal/log_ahead.h"
 #include "libtsdb/wal/record.h"
@@ -16,10 +17,6 @@
 
 namespace narthex::tsdb {
 namespace {
-
-// Numbers of series count from the first reference in the log less this much,
-// so that one that comes out of order has a number too.
-constexpr uint64_t kBaseSlack = uint64_t{1} << 30;
 
 // Bytes of the log between two words on the progress.
 constexpr uint64_t kTellEvery = uint64_t{4} << 20;
@@ -57,9 +54,9 @@ class Head::Replayer {
     wal::LogAhead log(env, std::move(segments), head_.options_.executor);
     while (const wal::LogAhead::Item* item = log.Next()) {
       segment_ = checkpoint ? nullptr : &SegmentTimes(item->segment);
-      if (item->has_samples) AddSamples(item->samples);  // the intact ones
       const absl::Status status =
           item->has_samples ? item->decoded : Apply(item->record);
+      if (item->has_samples && status.ok()) AddSamples(item->samples);
       if (status.code() == absl::StatusCode::kDataLoss) {
         log.Reject(status);
       } else if (!status.ok()) {
@@ -95,6 +92,7 @@ class Head::Replayer {
 
   // Puts all series among the postings, ascending.
   void Finish() {
+    refs_.Finish();
     std::vector<SeriesId> ids = std::move(created_);
     std::sort(ids.begin(), ids.end());
     std::vector<RowHandle> rows;
@@ -121,18 +119,6 @@ class Head::Replayer {
     }
     head_.chunk_count_.fetch_add(counts_.chunks, std::memory_order_relaxed);
     head_.metrics_.chunks.Add(static_cast<double>(counts_.chunks));
-    {
-      absl::MutexLock care(&head_.care_mu_);
-      for (const auto& [ref, until] : alias_until_) {
-        int64_t& expiry = head_.log_expiries_[ref];
-        expiry = std::max(expiry, until);
-      }
-      for (const auto& [id, slot] : aliases_) {
-        head_.late_references_.insert(head_.RefOf(id));
-      }
-    }
-    head_.logged_twice_ = !aliases_.empty();
-    head_.aliases_ = std::move(aliases_);
     if (tombstones_.empty()) return;
     absl::MutexLock tombstones_lock(&head_.tombstones_mu_);
     head_.tombstones_ =
@@ -158,48 +144,55 @@ class Head::Replayer {
     segment_->max = std::max(segment_->max, range.max);
   }
 
+  // All of a record or nothing: one that can't be read is set aside, and what
+  // was taken of it would be gone the next time.
   absl::Status Apply(std::string_view record) {
     switch (wal::TypeOf(record)) {
       case wal::RecordType::kNone:
         return absl::OkStatus();
       case wal::RecordType::kSeries: {
         absl::Status failed = absl::OkStatus();
-        NARTHEX_RETURN_IF_ERROR(wal::DecodeSeries(
-            record, [&](SeriesRef ref, std::span<const Label> labels) {
-              if (failed.ok()) failed = AddSeries(ref, labels);
-            }));
+        const auto check = [&](SeriesRef ref, std::span<const Label> labels) {
+          if (failed.ok()) failed = CheckSeries(ref, labels);
+        };
+        NARTHEX_RETURN_IF_ERROR(wal::DecodeSeries(record, check));
+        NARTHEX_RETURN_IF_ERROR(failed);
+        const auto add = [&](SeriesRef ref, std::span<const Label> labels) {
+          if (failed.ok()) failed = AddSeries(ref, labels);
+        };
+        NARTHEX_RETURN_IF_ERROR(wal::DecodeSeries(record, add));
         return failed;
       }
       case wal::RecordType::kHistograms:
       case wal::RecordType::kCustomHistograms:
       case wal::RecordType::kHistogramsV2: {
-        const absl::Status decoded =
-            wal::DecodeHistograms(record, ints_, report_.unknown_schemas);
+        NARTHEX_RETURN_IF_ERROR(
+            wal::DecodeHistograms(record, ints_, report_.unknown_schemas));
         AddHistograms(ints_);
-        return decoded;
+        return absl::OkStatus();
       }
       case wal::RecordType::kFloatHistograms:
       case wal::RecordType::kCustomFloatHistograms:
       case wal::RecordType::kFloatHistogramsV2: {
-        const absl::Status decoded =
-            wal::DecodeHistograms(record, floats_, report_.unknown_schemas);
+        NARTHEX_RETURN_IF_ERROR(
+            wal::DecodeHistograms(record, floats_, report_.unknown_schemas));
         AddHistograms(floats_);
-        return decoded;
+        return absl::OkStatus();
       }
       case wal::RecordType::kTombstones: {
-        const absl::Status decoded = wal::DecodeTombstones(record, deleted_);
+        NARTHEX_RETURN_IF_ERROR(wal::DecodeTombstones(record, deleted_));
         AddTombstones();
-        return decoded;
+        return absl::OkStatus();
       }
       case wal::RecordType::kExemplars: {
-        const absl::Status decoded = wal::DecodeExemplars(record, exemplars_);
+        NARTHEX_RETURN_IF_ERROR(wal::DecodeExemplars(record, exemplars_));
         AddExemplars();
-        return decoded;
+        return absl::OkStatus();
       }
       case wal::RecordType::kMetadata:
         return wal::DecodeMetadata(
             record, [this](SeriesRef ref, const Metadata& metadata) {
-              const SeriesId id = IdOf(ref);
+              const SeriesId id = refs_.IdOf(ref);
               if (id == SeriesShard::kNoId) return;
               if (head_.by_id_.Find(id) == kNoSlot) return;
               head_.metadata_.Set(id, metadata);
@@ -235,7 +228,7 @@ class Head::Replayer {
 
   // Sample by sample, as if they came anew: the chunk can be gone on with.
   absl::Status RestoreChunk(const SnapshotSeries& series) {
-    const Slot slot = head_.by_id_.Find(IdOf(series.ref));
+    const Slot slot = head_.by_id_.Find(refs_.IdOf(series.ref));
     if (slot == kNoSlot) return absl::OkStatus();
     MemoryBudget budget;
     SampleColumns columns(budget);
@@ -259,37 +252,31 @@ class Head::Replayer {
     return absl::OkStatus();
   }
 
-  // kNoId: it can't be.
-  SeriesId IdOf(SeriesRef ref) {
-    const uint64_t number = static_cast<uint64_t>(ref);
-    if (!based_) {
-      based_ = true;
-      head_.base_ = number > kBaseSlack ? number - kBaseSlack : 0;
-      rules_.base = head_.base_;
+  // kDataLoss: no writer makes such a one.
+  absl::Status CheckSeries(SeriesRef ref, std::span<const Label> pairs) {
+    bool good = refs_.IdOf(ref) != SeriesShard::kNoId && !pairs.empty();
+    for (const Label& label : pairs) {
+      good = good && !label.name.empty() && !label.value.empty();
     }
-    if (number <= head_.base_ ||
-        number - head_.base_ >= SeriesShard::kNoId - 1) {
-      return SeriesShard::kNoId;
-    }
-    return static_cast<SeriesId>(number - head_.base_);
-  }
-  // References are never given out twice.
-  void Pass(SeriesId id) {
-    absl::MutexLock lock(&head_.index_mu_);
-    head_.next_id_ = std::max(head_.next_id_, id + 1);
+    return good ? absl::OkStatus()
+                : DataLoss(StrCat("series record with the reference ",
+                                  static_cast<uint64_t>(ref)));
   }
 
   absl::Status AddSeries(SeriesRef ref, std::span<const Label> pairs) {
-    const SeriesId id = IdOf(ref);
-    if (id == SeriesShard::kNoId || pairs.empty()) {
-      return DataLoss(StrCat("series record with the reference ",
-                             static_cast<uint64_t>(ref)));
-    }
-    if (head_.by_id_.Find(id) != kNoSlot || aliases_.contains(id)) {
-      return absl::OkStatus();  // a checkpoint and a segment both have it
-    }
-    Pass(id);
+    NARTHEX_RETURN_IF_ERROR(CheckSeries(ref, pairs));
+    const SeriesId id = refs_.IdOf(ref);
     const Labels labels = Labels::FromPairs(pairs);
+    const uint64_t number = static_cast<uint64_t>(ref);
+    if (head_.options_.shared_refs.contains(number)) {
+      return AddShared(id, labels);
+    }
+    const Slot known = refs_.Find(id);
+    if (known != kNoSlot) {  // a checkpoint and a segment both have it
+      if (!head_.HasLabels(known, labels)) report_.shared_refs.insert(number);
+      return absl::OkStatus();
+    }
+    refs_.Pass(id);
     // Side by side as they were made: a target's series in one shard.
     if (created_.size() % 1024 == 0) ++shard_;
     absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
@@ -300,7 +287,7 @@ class Head::Replayer {
       created_.push_back(id);
       done_.Set(found.slot, kMinMillis);  // the line may be used again
     } else {
-      aliases_.emplace(id, found.slot);  // forgotten and made again
+      refs_.SetAlias(id, found.slot);  // forgotten and made again
     }
     AddLateChunks(ref, found.slot);
     const auto offered = head_.offered_.find(static_cast<uint64_t>(ref));
@@ -314,6 +301,25 @@ class Head::Replayer {
     }
     head_.offered_.erase(offered);
     done_.Set(found.slot, shard.MappedMax(shard.Line(LineOf(found.slot))));
+    return absl::OkStatus();
+  }
+
+  // One of the series that had this reference, each for some time.  From now on
+  // it has one of its own; what the log has under this one, up to the record of
+  // the next series, is found as by a second reference.
+  absl::Status AddShared(SeriesId id, const Labels& labels) {
+    refs_.Pass(id);
+    const SeriesId own = refs_.next();
+    absl::ReaderMutexLock lifetimes(&head_.lifetimes_mu_);
+    NARTHEX_ASSIGN_OR_RETURN(const Found found,
+                             head_.FindOrCreate(labels, shard_ % kShards, own));
+    if (found.created) {
+      ++report_.series;
+      created_.push_back(own);
+      done_.Set(found.slot, kMinMillis);
+      head_.LogSeriesLater(own, labels);
+    }
+    refs_.SetAlias(id, found.slot);
     return absl::OkStatus();
   }
 
@@ -333,7 +339,7 @@ class Head::Replayer {
   void AddSamples(const wal::SampleRows& rows) {
     size_t n = rows.size();
     if (n == 0) return;
-    if (!based_) IdOf(rows.refs[0]);
+    refs_.IdOf(rows.refs[0]);  // there is a base now
     slots_.resize(n);
     head_.by_id_.FindAll(rows.refs, head_.base_, slots_.data());
     TimeRange range = {rows.times[0], rows.times[0]};
@@ -348,8 +354,9 @@ class Head::Replayer {
     for (size_t i = 0; i < n; ++i) {
       const int64_t t = rows.times[i].ms;
       if (t < min_valid_) continue;
-      if (slots_[i] == kNoSlot && !FindAlias(rows.refs[i], t, slots_[i])) {
-        continue;
+      if (slots_[i] == kNoSlot) {
+        slots_[i] = refs_.FindAlias(rows.refs[i], t);
+        if (IsUnknown(slots_[i])) continue;
       }
       if (t <= done_.Of(slots_[i])) continue;
       picked_.push_back(static_cast<uint32_t>(i));
@@ -395,9 +402,8 @@ class Head::Replayer {
       const int64_t t = row.t.ms;
       Cover({row.t, row.t});
       if (t < min_valid_) continue;
-      const SeriesId id = IdOf(row.ref);
-      Slot slot = id == SeriesShard::kNoId ? kNoSlot : head_.by_id_.Find(id);
-      if (slot == kNoSlot && !FindAlias(row.ref, t, slot)) continue;
+      const Slot slot = refs_.Find(row.ref, t);
+      if (IsUnknown(slot)) continue;
       SeriesShard& shard = head_.shards_[ShardOf(slot)];
       absl::MutexLock lock(&shard.mu);
       if (shard.StoreHistogram(LineOf(slot), t, row.h, row.start.ms, rules_,
@@ -412,37 +418,25 @@ class Head::Replayer {
     for (const wal::ExemplarRow& row : exemplars_) {
       Cover({row.t, row.t});
       if (row.t.ms < min_valid_) continue;
-      const SeriesId id = IdOf(row.ref);
-      Slot slot = id == SeriesShard::kNoId ? kNoSlot : head_.by_id_.Find(id);
-      if (slot == kNoSlot && !FindAlias(row.ref, row.t.ms, slot)) continue;
+      const Slot slot = refs_.Find(row.ref, row.t.ms);
+      if (IsUnknown(slot)) continue;
       head_.exemplars_.Add(head_.LabelsOf(slot),
                            {row.labels, row.value, row.t});
     }
   }
 
-  bool FindAlias(SeriesRef ref, int64_t t, Slot& slot) {
-    const SeriesId id = IdOf(ref);
-    const auto it = aliases_.find(id);
-    if (it == aliases_.end()) {
-      ++report_.unknown_refs;
-      return false;
-    }
-    slot = it->second;
-    int64_t& until =
-        alias_until_.try_emplace(head_.RefOf(id), kMinMillis).first->second;
-    until = std::max(until, t);
-    return true;
+  bool IsUnknown(Slot slot) {
+    report_.unknown_refs += slot == kNoSlot;
+    return slot == kNoSlot;
   }
 
   void AddTombstones() {
     for (const wal::Tombstone& tombstone : deleted_) {
-      const SeriesId id = IdOf(tombstone.ref);
+      const SeriesId id = refs_.IdOf(tombstone.ref);
       if (id == SeriesShard::kNoId) continue;
-      Pass(id);
-      Slot slot = head_.by_id_.Find(id);
-      if (slot == kNoSlot && !FindAlias(tombstone.ref, kMinMillis, slot)) {
-        continue;
-      }
+      refs_.Pass(id);
+      const Slot slot = refs_.Find(tombstone.ref, kMinMillis);
+      if (IsUnknown(slot)) continue;
       const uint32_t line = LineOf(slot);
       SeriesShard& shard = head_.shards_[ShardOf(slot)];
       uint64_t ref = 0;
@@ -457,7 +451,7 @@ class Head::Replayer {
         continue;
       }
       // The series was deleted here; a later one of its name is another.
-      absl::erase_if(aliases_, [&](auto& a) { return a.second == slot; });
+      refs_.ForgetAliases(slot);
       done_.Set(slot, kMinMillis);
       absl::flat_hash_set<SeriesId> removed;
       head_.RemoveEmpty(ShardOf(slot), {&line, 1}, removed);
@@ -475,14 +469,11 @@ class Head::Replayer {
   uint64_t told_ = 0;
   const int64_t min_valid_;
   StoreRules rules_;
+  ReplayRefs refs_{head_, rules_};
   StoreCounts counts_;
-  bool based_ = false;
   uint32_t shard_ = 0;
   TimeRange* segment_ = nullptr;
   std::vector<SeriesId> created_;
-  // Series that were forgotten and made again: the number of the later ones.
-  absl::flat_hash_map<SeriesId, Slot> aliases_;
-  absl::flat_hash_map<uint64_t, int64_t> alias_until_;
   Tombstones tombstones_;
   DoneUntil done_;
   std::vector<Slot> slots_;
@@ -512,8 +503,13 @@ absl::StatusOr<ReplayReport> Head::Replay(
   }
   ReplayReport report;
   // Its part of the log need not be read, if nothing came to that part later.
-  bool snapshot_fits = snapshot.has_value() && !segments.empty() &&
-                       snapshot->segment <= segments.back().number;
+  bool snapshot_fits = snapshot.has_value() && options_.shared_refs.empty();
+  if (snapshot_fits &&
+      (segments.empty() || snapshot->segment > segments.back().number)) {
+    // Of another log.  Once this one is as long it would be taken for its own.
+    report.snapshot = DataLoss("it is ahead of the WAL");
+    snapshot_fits = false;
+  }
   if (snapshot_fits) {
     for (const wal::SegmentFile& segment : segments) {
       if (segment.number != snapshot->segment) continue;
@@ -546,6 +542,10 @@ absl::StatusOr<ReplayReport> Head::Replay(
   if (progress) progress(total, total);
   NARTHEX_RETURN_IF_ERROR(read);
   replayer.Finish();
+  {
+    absl::MutexLock lock(&index_mu_);
+    report.next_ref = RefOf(next_id_);
+  }
   offered_ = {};
   offered_late_ = {};
   metrics_.wal_corruptions.Inc(report.damages.size());

@@ -55,11 +55,12 @@ class Head::LateReplayer {
   }
 
  private:
+  // All of a record or nothing.
   absl::Status Apply(std::string_view record) {
     const wal::RecordType type = wal::TypeOf(record);
     if (type == wal::RecordType::kSamples ||
         type == wal::RecordType::kSamplesV2) {
-      const absl::Status decoded = wal::DecodeSamples(record, rows_);
+      NARTHEX_RETURN_IF_ERROR(wal::DecodeSamples(record, rows_));
       for (size_t i = 0; i < rows_.size(); ++i) {
         LateSample sample;
         sample.t = rows_.times[i].ms;
@@ -67,28 +68,28 @@ class Head::LateReplayer {
         if (!rows_.start_times.empty()) sample.start = rows_.start_times[i].ms;
         Add(rows_.refs[i], std::move(sample));
       }
-      return decoded;
+      return absl::OkStatus();
     }
     if (wal::IsIntHistograms(type)) {
-      const absl::Status decoded =
-          wal::DecodeHistograms(record, ints_, report_.unknown_schemas);
+      NARTHEX_RETURN_IF_ERROR(
+          wal::DecodeHistograms(record, ints_, report_.unknown_schemas));
       for (auto& row : ints_) {
         Add(row.ref, AsLate(row.t.ms, row.start.ms, row.h));
       }
-      return decoded;
+      return absl::OkStatus();
     }
     if (wal::IsFloatHistograms(type)) {
-      const absl::Status decoded =
-          wal::DecodeHistograms(record, floats_, report_.unknown_schemas);
+      NARTHEX_RETURN_IF_ERROR(
+          wal::DecodeHistograms(record, floats_, report_.unknown_schemas));
       for (auto& row : floats_) {
         Add(row.ref, AsLate(row.t.ms, row.start.ms, row.h));
       }
-      return decoded;
+      return absl::OkStatus();
     }
     if (type == wal::RecordType::kMmapMarkers) {
-      const absl::Status decoded = wal::DecodeMmapMarkers(record, markers_);
+      NARTHEX_RETURN_IF_ERROR(wal::DecodeMmapMarkers(record, markers_));
       for (const wal::MmapMarker& marker : markers_) Mark(marker);
-      return decoded;
+      return absl::OkStatus();
     }
     if (type != wal::RecordType::kNone) ++report_.kept_records;
     return absl::OkStatus();

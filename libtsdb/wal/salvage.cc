@@ -145,7 +145,7 @@ absl::Status SalvageSegments(Env& env, const std::string& dir, Timestamp now,
     Picker picker(bytes);
     picker.Run();
     if (!picker.damaged()) continue;
-    const std::string aside = StrCat(segment.path, ".corrupt-", now.ms);
+    const std::string aside = AsidePath(env, segment.path, now);
     NARTHEX_RETURN_IF_ERROR(env.Link(segment.path, aside));
     NARTHEX_RETURN_IF_ERROR(
         env.WriteFileAtomically(segment.path, picker.out()));
@@ -155,6 +155,13 @@ absl::Status SalvageSegments(Env& env, const std::string& dir, Timestamp now,
     }
   }
   return absl::OkStatus();
+}
+
+std::string AsidePath(Env& env, const std::string& path, Timestamp now) {
+  const std::string first = StrCat(path, ".corrupt-", now.ms);
+  std::string aside = first;
+  for (int i = 1; env.Exists(aside); ++i) aside = StrCat(first, "-", i);
+  return aside;
 }
 
 }  // namespace narthex::tsdb::wal

@@ -22,4 +22,8 @@ namespace narthex::tsdb::wal {
 absl::Status SalvageSegments(Env& env, const std::string& dir, Timestamp now,
                              std::vector<std::string>* done);
 
+// "<path>.corrupt-<now in ms>", or the next such name that is free: where what
+// is damaged is kept.
+std::string AsidePath(Env& env, const std::string& path, Timestamp now);
+
 }  // namespace narthex::tsdb::wal

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libtsdb/wal/salvage.h"
 #include "narthex/base/status.h"
 
 namespace narthex::tsdb::wal {
@@ -85,10 +86,7 @@ absl::Status CutOff(Env& env, const Damage& damage, Timestamp now,
                     std::string& kept_as) {
   NARTHEX_ASSIGN_OR_RETURN(const std::string bytes, env.ReadFile(damage.path));
   if (damage.offset >= bytes.size()) return absl::OkStatus();
-  kept_as = StrCat(damage.path, ".corrupt-", now.ms);
-  for (int i = 1; env.Exists(kept_as); ++i) {
-    kept_as = StrCat(damage.path, ".corrupt-", now.ms, "-", i);
-  }
+  kept_as = AsidePath(env, damage.path, now);
   // The copy is safe on disk before anything is cut.
   NARTHEX_RETURN_IF_ERROR(env.WriteFileAtomically(
       kept_as,

@@ -6,51 +6,19 @@
 #include "libtsdb/wal/record.h"
 #include "libtsdb/wal/wal_writer.h"
 #include "narthex/model/sample.h"
+#include "test/tsdb/head/handmade_log.h"
 #include "test/tsdb/head/head_lab.h"
 
 namespace narthex::tsdb {
 namespace {
 
+using Log = test::HandmadeLog;
 using test::HeadLab;
 using test::Point;
 
 constexpr int64_t kRange = 2 * 3600 * 1000;
 const Labels kUp = {{"__name__", "up"}, {"job", "a"}};
 const Labels kOther = {{"__name__", "other"}};
-
-// A log of handmade records.
-class Log {
- public:
-  explicit Log(Env& env)
-      : writer_(*wal::WalWriter::Open(env, "data/wal", {})) {}
-  void Series(uint64_t ref, const Labels& labels) {
-    std::string record;
-    wal::BeginSeries(record);
-    wal::AddSeries(SeriesRef{ref}, labels, record);
-    Write(record);
-  }
-  void Samples(uint64_t ref, int64_t t, double v) {
-    std::string record;
-    const SeriesRef refs[] = {SeriesRef{ref}};
-    const double values[] = {v};
-    wal::EncodeSamples(refs, values, t, {}, record);
-    Write(record);
-  }
-  void Delete(uint64_t ref, TimeRange range) {
-    std::string record;
-    const wal::Tombstone tombstone{SeriesRef{ref}, range};
-    wal::EncodeTombstones({&tombstone, 1}, record);
-    Write(record);
-  }
-  void Write(std::string_view record) {
-    wal::RecordBatch batch;
-    batch.Add(record, Compression::kNone);
-    REQUIRE(writer_->Log(batch).ok());
-  }
-
- private:
-  std::unique_ptr<wal::WalWriter> writer_;
-};
 
 }  // namespace
 
