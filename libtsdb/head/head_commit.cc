@@ -22,13 +22,22 @@ uint32_t SortByShard(BatchPart& part) {
   const size_t n = part.slots.size();
   part.order.clear();
   part.begin.fill(0);
-  for (const Slot slot : part.slots) ++part.begin[ShardOf(slot) + 1];
   uint32_t touched = 0;
-  for (uint32_t s = 0; s < kShards; ++s) {
-    if (part.begin[s + 1] != 0) touched |= 1u << s;
-    part.begin[s + 1] += part.begin[s];
-  }
-  if ((touched & (touched - 1)) != 0) {
+  // As a rule all are in one shard; counting them would be a chain of additions
+  // to one place.
+  Slot differs = 0;
+  for (const Slot slot : part.slots) differs |= slot ^ part.slots[0];
+  if (n != 0 && ShardOf(differs) == 0) {
+    const uint32_t shard = ShardOf(part.slots[0]);
+    touched = 1u << shard;
+    std::fill(part.begin.begin() + shard + 1, part.begin.end(),
+              static_cast<uint32_t>(n));
+  } else {
+    for (const Slot slot : part.slots) ++part.begin[ShardOf(slot) + 1];
+    for (uint32_t s = 0; s < kShards; ++s) {
+      if (part.begin[s + 1] != 0) touched |= 1u << s;
+      part.begin[s + 1] += part.begin[s];
+    }
     part.order.resize(n);
     std::array<uint32_t, kShards + 1> next = part.begin;
     for (size_t i = 0; i < n; ++i) {

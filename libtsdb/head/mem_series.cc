@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "libtsdb/chunk/cut_rule.h"
@@ -31,7 +32,9 @@ uint32_t SeriesShard::AddLine(SeriesId id, RowHandle labels) {
     line = static_cast<uint32_t>(ids_.size());
     if (line >= kMaxLines) return kMaxLines;
     if (line >> kPageBits == pages_.size()) {
-      pages_.push_back(std::make_unique<HotSeries[]>(kPageSize));
+      pages_.push_back(AllocateInArena(PageArena::kPageBytes));
+      std::uninitialized_default_construct_n(
+          reinterpret_cast<HotSeries*>(pages_.back().get()), kPageSize);
     }
     ids_.push_back(kNoId);
   }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "libtsdb/head/late_samples.h"
 #include "libtsdb/head/open_histogram.h"
 #include "libtsdb/head/open_values.h"
+#include "libtsdb/head/page_arena.h"
 #include "libtsdb/head/series_map.h"
 #include "libtsdb/head/slab.h"
 #include "libtsdb/head/time_group.h"
@@ -189,10 +191,10 @@ class SeriesShard {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   void RemoveLine(uint32_t line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   HotSeries& Line(uint32_t line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-    return pages_[line >> kPageBits][line & (kPageSize - 1)];
+    return LinesOf(pages_[line >> kPageBits])[line & (kPageSize - 1)];
   }
   const HotSeries& Line(uint32_t line) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
-    return pages_[line >> kPageBits][line & (kPageSize - 1)];
+    return LinesOf(pages_[line >> kPageBits])[line & (kPageSize - 1)];
   }
   // Is the line that of series `id`?
   bool Holds(uint32_t line, SeriesId id) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
@@ -383,6 +385,10 @@ class SeriesShard {
   friend class OpenChunk;
   static constexpr uint32_t kPageBits = 8;
   static constexpr uint32_t kPageSize = 1u << kPageBits;
+  static_assert(kPageSize * sizeof(HotSeries) == PageArena::kPageBytes);
+  static HotSeries* LinesOf(const ArenaMemory& page) {
+    return std::launder(reinterpret_cast<HotSeries*>(page.get()));
+  }
 
   ColdSeries& Cold(HotSeries& series) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
   const ColdSeries* FindCold(const HotSeries& series) const
@@ -415,7 +421,7 @@ class SeriesShard {
   void SetMapped(HotSeries& series, const std::vector<MappedChunk>& chunks)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
 
-  std::vector<std::unique_ptr<HotSeries[]>> pages_ ABSL_GUARDED_BY(mu);
+  std::vector<ArenaMemory> pages_ ABSL_GUARDED_BY(mu);
   std::vector<SeriesId> ids_ ABSL_GUARDED_BY(mu);
   std::vector<uint32_t> free_ ABSL_GUARDED_BY(mu);
   Slab slab_ ABSL_GUARDED_BY(mu);

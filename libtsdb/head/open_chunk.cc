@@ -7,6 +7,7 @@
 
 #include "libtsdb/chunk/chunk_codec.h"
 #include "libtsdb/chunk/xor2_chunk.h"
+#include "libtsdb/chunk/xor_encode.h"
 #include "narthex/base/coding.h"
 #include "narthex/base/status.h"
 #include "narthex/model/sample.h"
@@ -42,6 +43,8 @@ inline void CopySample(char* to, const char* from, size_t n) {
 }
 
 constexpr uint32_t kFirstValueBits = 64;
+// What XorPutValue may overwrite: 7 bits, 13 and 32, then eight bytes.
+constexpr size_t kXorValueRoom = 16;
 
 uint16_t StartOf(const HotSeries& series) {
   return static_cast<uint16_t>(series.t_delta);
@@ -65,22 +68,6 @@ constexpr size_t kXor2Front = sizeof(Xor2Front);
 std::vector<uint64_t>& ThreadValues() {
   static thread_local std::vector<uint64_t> values;
   return values;
-}
-
-// The XOR chunk, count included.
-void EncodeXor(std::span<const int64_t> times, std::span<const uint64_t> values,
-               std::string& out) {
-  uint32_t pos = kChunkCountSize * 8;
-  XorState state;
-  out.clear();
-  for (size_t i = 0; i < times.size(); ++i) {
-    const size_t need = pos / 8 + kXorPutRoom;
-    if (out.size() < need) out.resize(std::max(need, 2 * out.size()));
-    pos = XorPut(out.data(), pos, static_cast<uint32_t>(i), state, times[i],
-                 values[i]);
-  }
-  out.resize((pos + 7) / 8);
-  StoreBE16(out.data(), static_cast<uint16_t>(times.size()));
 }
 
 size_t VarintBits(const char* begin, const char* end) {
@@ -143,21 +130,16 @@ bool OpenChunk::AppendShared(SeriesShard& shard, HotSeries& series, int64_t t,
   }
 
   uint32_t value_bits = 1;
-  if (series.samples == 0) {
+  if (series.samples == 0) [[unlikely]] {
     value_bits = kFirstValueBits;
-  } else if (v != series.last_v) {
+  } else if (CodecOf(series) != OpenCodec::kConstant || v != series.last_v) {
     XorValueState window{series.last_v, series.lead, series.trail};
     value_bits = XorValueBits(window, v);
-    if (!PutShared(shard, series, v)) return false;
-    series.lead = window.lead;
-    series.trail = window.trail;
-  } else if (CodecOf(series) != OpenCodec::kConstant) {
-    // A zero bit, which is there already but in a new byte.
-    if (ValueBits(series) % 8 != 0) {
-      SetValueBits(series, ValueBits(series) + 1);
-    } else if (!PutShared(shard, series, v)) {
+    if (!PutInPlace(shard, series, v) && !PutShared(shard, series, v)) {
       return false;
     }
+    series.lead = window.lead;
+    series.trail = window.trail;
   }
   if (grows) group.Extend(t);
   if (shard.in_batch_ && shard.batch_group_ == 0 && t == shard.batch_t_ &&
@@ -172,7 +154,39 @@ bool OpenChunk::AppendShared(SeriesShard& shard, HotSeries& series, int64_t t,
   return true;
 }
 
-// Puts a value behind last_v.
+// Puts a value behind last_v.  Right into the slot, if that has room for what
+// an encoder may overwrite, and the value goes with the codec: nearly always.
+bool OpenChunk::PutInPlace(SeriesShard& shard, HotSeries& series, uint64_t v) {
+  const uint32_t pos = ValueBits(series);
+  const size_t at = pos / 8;
+  char* const p = shard.slab_.Data(series.chunk) + at;
+  const size_t room = shard.slab_.Capacity(series.chunk) - at;
+  uint32_t end = pos % 8;
+  switch (CodecOf(series)) {
+    case OpenCodec::kInteger:
+      if (room < kUnitsRoom || !PutInteger(p, end, series.last_v, v)) {
+        return false;
+      }
+      break;
+    case OpenCodec::kDecimal2:
+      if (room < kUnitsRoom || !PutDecimal2(p, end, series.last_v, v)) {
+        return false;
+      }
+      break;
+    case OpenCodec::kXorValues: {
+      if (room < kXorValueRoom) return false;
+      XorValueState window{series.last_v, series.lead, series.trail};
+      end = XorPutValue(p, end, window, v);
+      break;
+    }
+    default:
+      return false;
+  }
+  SetValueBits(series, pos - pos % 8 + end);
+  return true;
+}
+
+// The same for all cases.
 bool OpenChunk::PutShared(SeriesShard& shard, HotSeries& series, uint64_t v) {
   if (CodecOf(series) == OpenCodec::kConstant) {
     if (!Recode(shard, series,
@@ -404,7 +418,7 @@ std::string_view OpenChunk::Seal(SeriesShard& shard, HotSeries& series) {
   values.resize(series.samples);
   DecodeValues(CodecOf(series), ValueBytes(shard, series), series.last_v,
                values);
-  EncodeXor(
+  EncodeXorChunk(
       shard.groups_.at(series.ts_group).From(StartOf(series), series.samples),
       values, shard.sealed_);
   return shard.sealed_;
@@ -478,7 +492,7 @@ void OpenChunk::MakeXor(SeriesCopy& copy) {
   std::vector<uint64_t>& values = ThreadValues();
   values.resize(copy.open_times.size());
   DecodeValues(copy.open_codec, copy.open, copy.open_last_v, values);
-  EncodeXor(copy.open_times, values, copy.open);
+  EncodeXorChunk(copy.open_times, values, copy.open);
   copy.open_codec = OpenCodec::kXorFull;
   copy.open_max_t = copy.open_times.back();
   copy.open_times.clear();

@@ -69,6 +69,8 @@ class OpenChunk {
   // memory; nothing changed.
   static bool AppendShared(SeriesShard& shard, HotSeries& series, int64_t t,
                            uint64_t v) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
+  static bool PutInPlace(SeriesShard& shard, HotSeries& series, uint64_t v)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
   static bool PutShared(SeriesShard& shard, HotSeries& series, uint64_t v)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mu);
   static bool Recode(SeriesShard& shard, HotSeries& series, OpenCodec codec)

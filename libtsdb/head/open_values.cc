@@ -1,6 +1,7 @@
 #include "libtsdb/head/open_values.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -27,7 +28,8 @@ bool AsUnits(OpenCodec codec, uint64_t bits, int64_t& out) {
     return std::bit_cast<uint64_t>(static_cast<double>(out)) == bits;
   }
   if (!(std::fabs(v) <= kMaxInteger / 1024)) return false;
-  out = std::llround(v * 100);
+  // To the nearest; a half that goes astray is found out in the next line.
+  out = static_cast<int64_t>(v * 100 + std::copysign(0.5, v));
   return std::bit_cast<uint64_t>(static_cast<double>(out) / 100) == bits;
 }
 
@@ -36,16 +38,33 @@ uint64_t OfUnits(OpenCodec codec, int64_t units) {
   return std::bit_cast<uint64_t>(codec == OpenCodec::kInteger ? v : v / 100);
 }
 
-// Ones in front of the varbit code of `x`.
-uint32_t OnesFor(int64_t x) {
-  if (x == 0) return 0;
-  uint32_t ones = 1;
-  while (ones <= kMaxOnes) {
-    const int64_t limit = int64_t{1} << (kVarbitBits[ones] - 1);
-    if (-limit < x && x <= limit) break;
-    ++ones;
+// Ones in front of the varbit code of a number, by the width of its magnitude:
+// that of x - 1 above zero, as the codes reach one further there.
+constexpr auto kOnes = [] {
+  std::array<uint8_t, 65> ones = {};
+  for (uint32_t width = 0; width <= 64; ++width) {
+    uint32_t n = 1;
+    while (n < 8 && kVarbitBits[n] - 1u < width) ++n;
+    ones[width] = static_cast<uint8_t>(n);
   }
   return ones;
+}();
+uint32_t OnesFor(int64_t x) {
+  const auto u = static_cast<uint64_t>(x);
+  const uint64_t magnitude = x > 0 ? u - 1 : 0 - u;
+  const uint32_t ones = kOnes[static_cast<size_t>(std::bit_width(magnitude))];
+  return x == 0 ? 0 : ones;
+}
+
+// At most 32 bits.
+bool PutStep(char* p, uint32_t& pos, int64_t step) {
+  const uint32_t ones = OnesFor(step);
+  if (ones > kMaxOnes) return false;
+  const uint32_t n = kVarbitBits[ones];
+  const uint64_t prefix = (uint64_t{1} << (ones + 1)) - 2;
+  const uint64_t low = static_cast<uint64_t>(step) & ((uint64_t{1} << n) - 1);
+  pos = PutBits(p, pos, prefix << n | low, ones + 1 + n);
+  return true;
 }
 
 // A bit of zero each: values that are as the one before.  Fills out[i..] and
@@ -144,18 +163,20 @@ bool PutValue(OpenCodec codec, char* p, uint32_t& pos, XorValueState& window,
   }
   int64_t from, to;
   if (!AsUnits(codec, before, from) || !AsUnits(codec, v, to)) return false;
-  const int64_t step = to - from;
-  const uint32_t ones = OnesFor(step);
-  if (ones > kMaxOnes) return false;
-  if (ones == 0) {
-    pos = PutBits(p, pos, 0, 1);
-    return true;
-  }
-  const uint32_t n = kVarbitBits[ones];
-  const uint64_t prefix = (uint64_t{1} << (ones + 1)) - 2;
-  const uint64_t low = static_cast<uint64_t>(step) & ((uint64_t{1} << n) - 1);
-  pos = PutBits(p, pos, prefix << n | low, ones + 1 + n);
-  return true;
+  return PutStep(p, pos, to - from);
+}
+
+bool PutInteger(char* p, uint32_t& pos, uint64_t before, uint64_t v) {
+  int64_t to;
+  if (!AsUnits(OpenCodec::kInteger, v, to)) return false;
+  const auto from = static_cast<int64_t>(std::bit_cast<double>(before));
+  return PutStep(p, pos, to - from);
+}
+
+bool PutDecimal2(char* p, uint32_t& pos, uint64_t before, uint64_t v) {
+  int64_t from, to;
+  return AsUnits(OpenCodec::kDecimal2, before, from) &&
+         AsUnits(OpenCodec::kDecimal2, v, to) && PutStep(p, pos, to - from);
 }
 
 void DecodeValues(OpenCodec codec, std::string_view bytes, uint64_t last,

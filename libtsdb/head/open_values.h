@@ -45,19 +45,23 @@ struct XorValueState {
   uint8_t trail = 0;
 };
 // Moves the state on as XorPutValue does; the number of bits it would write.
+// Without branches: which of the three codes a value gets can't be foreseen.
 inline uint32_t XorValueBits(XorValueState& s, uint64_t v) {
   const uint64_t x = v ^ s.v;
   s.v = v;
-  if (x == 0) return 1;
-  uint32_t lead = static_cast<uint32_t>(std::countl_zero(x));
-  const uint32_t trail = static_cast<uint32_t>(std::countr_zero(x));
-  if (lead > 31) lead = 31;
-  if (s.lead != kXorNoWindow && lead >= s.lead && trail >= s.trail) {
-    return 2 + 64u - s.lead - s.trail;
-  }
-  s.lead = static_cast<uint8_t>(lead);
-  s.trail = static_cast<uint8_t>(trail);
-  return 13 + 64u - lead - trail;
+  // Of 0 they say something, too; it is not used.
+  const uint32_t all_lead = static_cast<uint32_t>(std::countl_zero(x | 1));
+  const uint32_t lead = all_lead > 31 ? 31 : all_lead;
+  const uint32_t trail =
+      static_cast<uint32_t>(std::countr_zero(x | uint64_t{1} << 63));
+  const uint32_t had_lead = s.lead, had_trail = s.trail;
+  // No window is 255 ones in front, which none has.
+  const bool fits = (lead >= had_lead) & (trail >= had_trail);
+  const bool keeps = fits | (x == 0);
+  const uint32_t bits = fits ? 66u - had_lead - had_trail : 77u - lead - trail;
+  s.lead = static_cast<uint8_t>(keeps ? had_lead : lead);
+  s.trail = static_cast<uint8_t>(keeps ? had_trail : trail);
+  return x == 0 ? 1 : bits;
 }
 // Bits of XorPutDod's code.
 inline uint32_t XorDodBits(int64_t dod) {
@@ -77,6 +81,13 @@ OpenCodec CodecFor(OpenCodec least, uint64_t before, uint64_t v);
 // and moved on by kXorValues alone.
 bool PutValue(OpenCodec codec, char* p, uint32_t& pos, XorValueState& window,
               uint64_t before, uint64_t v);
+
+// The same for kInteger and kDecimal2, where the codec is known and `before`
+// was put by it: needs no more than kUnitsRoom bytes at `p`, and puts a value
+// like the one before without a branch.  false: the codec can't.
+inline constexpr size_t kUnitsRoom = kBitSlack;
+bool PutInteger(char* p, uint32_t& pos, uint64_t before, uint64_t v);
+bool PutDecimal2(char* p, uint32_t& pos, uint64_t before, uint64_t v);
 
 // All values, as bits; `bytes` are ours, so they are not looked at with
 // suspicion.  kConstant: `last` is the value.

@@ -10,10 +10,16 @@ Slot SlotsById::Find(SeriesId id) const {
 void SlotsById::FindAll(std::span<const SeriesRef> refs, uint64_t base,
                         Slot* slots) const {
   absl::ReaderMutexLock lock(&mu_);
+  // Those of a scrape lie in the same page, one after the other.
+  uint64_t number = ~uint64_t{0};
+  const Page* page = nullptr;
   for (size_t i = 0; i < refs.size(); ++i) {
     const uint64_t id = static_cast<uint64_t>(refs[i]) - base;
-    slots[i] =
-        id > 0xffffffffu ? kNoSlot : FindLocked(static_cast<SeriesId>(id));
+    if (id >> kPageBits != number) {
+      number = id >> kPageBits;
+      page = number < pages_.size() ? pages_[number].get() : nullptr;
+    }
+    slots[i] = page != nullptr ? page->slots[id & (kPageSize - 1)] : kNoSlot;
   }
 }
 

@@ -72,7 +72,7 @@ uint32_t Slab::NewBlock(uint32_t size_class) {
     block.memory = std::move(pool_.back());
     pool_.pop_back();
   } else {
-    block.memory = std::make_unique_for_overwrite<char[]>(size);
+    block.memory = AllocateInArena(size);
     reserved_ += size;
   }
   bytes_[number] = block.memory.get();

@@ -11,8 +11,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
+
+#include "libtsdb/head/page_arena.h"
 
 namespace narthex::tsdb {
 
@@ -65,12 +66,13 @@ class Slab {
   static constexpr size_t kUnit = 32;  // all sizes are multiples
   static constexpr uint32_t kMaxBlocks = 1u << (32 - kPlaceBits);
   static constexpr size_t kBlockBytes = (kPlaceMask + 1) * kUnit;
+  static_assert(kBlockBytes == PageArena::kPageBytes);
   static constexpr size_t kClasses = 32;
   static constexpr uint32_t kNone = 0;          // no block
   static constexpr uint16_t kNoPlace = 0xffff;  // no free slot
 
   struct Block {
-    std::unique_ptr<char[]> memory = {};
+    ArenaMemory memory = {};
     uint32_t size = 0;   // of a slot
     uint16_t slots = 0;  // that fit
     uint16_t begun = 0;  // slots ever handed out
@@ -90,8 +92,8 @@ class Slab {
   std::vector<char*> bytes_;   // of block i, apart from the rest: it is hot
   std::vector<Block> blocks_;  // [0] is none
   std::array<uint32_t, kClasses> roomy_ = {};  // first block with room
-  std::vector<uint32_t> spare_;  // numbers of blocks without memory
-  std::vector<std::unique_ptr<char[]>> pool_;  // memory of empty blocks
+  std::vector<uint32_t> spare_;    // numbers of blocks without memory
+  std::vector<ArenaMemory> pool_;  // memory of empty blocks
   size_t reserved_ = 0;
   size_t used_ = 0;
 };
