@@ -2,6 +2,7 @@
 // in lines as long as they should be, and as the tree that it is.
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -49,8 +50,7 @@ absl::StatusOr<promql::ExprPtr> Read(const std::string& text) {
 
 int Refuse(const std::string& text, const absl::Status& status) {
   Fail(StrCat("error parsing query: ", Message(status)));
-  const std::string mark = MarkQueryError(text, Message(status));
-  if (!mark.empty()) Fail(mark);
+  std::cerr << MarkQueryError(text, Message(status));
   return kFailure;
 }
 

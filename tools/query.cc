@@ -182,20 +182,23 @@ absl::StatusOr<std::unique_ptr<Source>> OpenServer(
   return std::make_unique<Server>(std::move(client));
 }
 
-// Opens the source; what is left of the arguments stays.
+// Opens the source; what is left of the arguments, `names`, stays.
 absl::StatusOr<std::unique_ptr<Source>> OpenSource(QueryFlags& flags,
                                                    size_t arguments,
                                                    std::string_view names) {
   std::vector<std::string>& all = flags.arguments;
   if (!flags.data_dir.empty()) {
     if (all.size() != arguments) {
-      return InvalidArgument(StrCat("with --data, expected: ", names));
+      return InvalidArgument(
+          arguments == 0 ? StrCat("with --data there is no server to name")
+                         : StrCat("with --data, give just one ", names));
     }
     return OpenDirectory(flags.data_dir);
   }
   if (all.size() != arguments + 1) {
-    return InvalidArgument(StrCat("expected: server ", names,
-                                  " (or --data DIR instead of the server)"));
+    return InvalidArgument(StrCat("give a server",
+                                  arguments == 0 ? "" : " and ", names,
+                                  "; or --data DIR instead of the server"));
   }
   const std::string url = all.front();
   all.erase(all.begin());
@@ -240,7 +243,7 @@ int ShowPlan(const QueryFlags& flags, Source& source, const std::string& expr,
 }
 
 int Instant(QueryFlags flags) {
-  auto source = OpenSource(flags, 1, "expr");
+  auto source = OpenSource(flags, 1, "expression");
   if (!source.ok()) return Fail(source.status());
   Timestamp at;
   if (!ReadTimeFlag(flags.time, "evaluation", (*source)->Now(), at)) {
@@ -256,7 +259,7 @@ int Instant(QueryFlags flags) {
 }
 
 int Range(QueryFlags flags) {
-  auto source = OpenSource(flags, 1, "expr");
+  auto source = OpenSource(flags, 1, "expression");
   if (!source.ok()) return Fail(source.status());
   TimeRange range;
   if (!ReadTimeFlag(flags.end, "end", (*source)->Now(), range.max) ||
@@ -285,15 +288,19 @@ int Range(QueryFlags flags) {
   return Print(Plot(*matrix, range, options)) ? kSuccess : kFailure;
 }
 
-// Without --start and --end: some 400 days around now, as promtool has it.
+// Without --start and --end: of a server some 400 days around now, as promtool
+// has it; of a directory, which may be old, all of it.
 bool ReadLookupRange(const QueryFlags& flags, TimeRange& out) {
   const Timestamp now = Clock::System()->Now();
-  return ReadTimeFlag(flags.start, "start", now - Hours(9999), out.min) &&
-         ReadTimeFlag(flags.end, "end", now + Hours(9999), out.max);
+  const bool all = !flags.data_dir.empty();
+  return ReadTimeFlag(flags.start, "start", all ? kMinTime : now - Hours(9999),
+                      out.min) &&
+         ReadTimeFlag(flags.end, "end", all ? kMaxTime : now + Hours(9999),
+                      out.max);
 }
 
 int Series(QueryFlags flags) {
-  auto source = OpenSource(flags, 0, "(nothing else)");
+  auto source = OpenSource(flags, 0, "");
   if (!source.ok()) return Fail(source.status());
   TimeRange range;
   if (!ReadLookupRange(flags, range)) return kFailure;
@@ -305,7 +312,7 @@ int Series(QueryFlags flags) {
 }
 
 int LabelsOf(QueryFlags flags) {
-  auto source = OpenSource(flags, 1, "name");
+  auto source = OpenSource(flags, 1, "label name");
   if (!source.ok()) return Fail(source.status());
   TimeRange range;
   if (!ReadLookupRange(flags, range)) return kFailure;
@@ -361,9 +368,12 @@ void AddQuery(CLI::App& parent, int& exit_code) {
   plans(instant);
 
   CLI::App* range = add("range", "Run a range query", "[server] expr", Range);
-  option(range, "--start", flags->start, kTime);
-  option(range, "--end", flags->end, kTime);
-  option(range, "--step", flags->step, "Step, such as 15s");
+  option(range, "--start", flags->start,
+         "RFC 3339 or Unix timestamp; five minutes before the end");
+  option(range, "--end", flags->end,
+         "RFC 3339 or Unix timestamp; now, or with --data the newest sample's");
+  option(range, "--step", flags->step,
+         "Step, such as 15s; by default a 250th of the range");
   option(range, "--header", flags->headers, "Extra header, KEY=VALUE");
   range->add_flag("--graph", flags->graph, "Draw it in the terminal");
   plans(range);

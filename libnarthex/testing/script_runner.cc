@@ -1,13 +1,12 @@
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "libnarthex/testing/promql_script.h"
 #include "libnarthex/testing/script_compare.h"
+#include "narthex/base/env.h"
 #include "narthex/base/executor.h"
 #include "narthex/base/status.h"
 #include "narthex/promql/parser.h"
@@ -312,12 +311,9 @@ absl::StatusOr<ScriptReport> RunScript(std::string_view name,
 
 absl::StatusOr<ScriptReport> RunScriptFile(const std::string& path,
                                            const ScriptOptions& options) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFound(StrCat("cannot open ", path));
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad()) return Unavailable(StrCat("cannot read ", path));
-  return RunScript(path, text.str(), options);
+  NARTHEX_ASSIGN_OR_RETURN(const std::string text,
+                           Env::Posix()->ReadFile(path));
+  return RunScript(path, text, options);
 }
 
 std::string ToString(const ScriptReport& report) {

@@ -23,7 +23,7 @@ class MapCall final : public Operator {
         node_(node),
         map_(FindMapFunction(node.id)),
         shows_start_times_(scope.options().start_timestamps &&
-                           node.inputs[0]->kind == NodeKind::kScan),
+                           ShowsStartTimes(*node.inputs[0])),
         inputs_(std::move(inputs)) {}
 
   absl::StatusOr<SeriesRows> Series() override {
@@ -99,6 +99,12 @@ class MapCall final : public Operator {
         }
         return;
     }
+  }
+
+  // Not any selector: of `+m` there is none to show.
+  static bool ShowsStartTimes(const PlanNode& input) {
+    return input.kind == NodeKind::kScan &&
+           static_cast<const ScanNode&>(input).start_times;
   }
 
   static void ForgetRow(ColumnBlock& out, size_t row) {

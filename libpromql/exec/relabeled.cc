@@ -99,6 +99,8 @@ class Relabeled final : public Operator {
         out.SetHistogram(to, k, all.Histogram(from, k));
         return;
       }
+      // What lies there may be a histogram that was filtered out.
+      out.histograms(to).Remove(k);
       out.values(to)[k] = all.values(from)[k];
       SetBit(out.present(to), k);
     });

@@ -90,6 +90,12 @@ class Rate {
             StartTellsReset(Started(At(i - 1)), Started(At(i))));
   }
 
+  // Whether what is less than nothing makes it a reset even behind nothing.
+  bool IsNegative(size_t i) const {
+    return At(i).hint != static_cast<uint8_t>(CounterResetHint::kNotReset) &&
+           (At(i).count < 0 || (!CustomAt(i) && At(i).zero_count < 0));
+  }
+
   // As nearly all windows of a counter are: one layout, nothing happens within,
   // no bucket stays the same.  Then last minus first is done on the numbers
   // where they lie.  False: the window is another, nothing was done.
@@ -192,8 +198,11 @@ class Rate {
         overlap_ |= (flags_[i] & kOverlap) != 0;
         if ((flags_[i] & kReset) == 0) continue;
         if (i == begin_ + 1) {
-          // What came before it is nothing; still it may be a reset by word.
-          if (SaysReset(i)) Take(difference_.AddNothing(LayoutAt(first)));
+          // What came before it is nothing; still it may be a reset by word,
+          // and adding nothing takes the sign from zeros.
+          if (SaysReset(i) || IsNegative(i)) {
+            Take(difference_.AddNothing(LayoutAt(first)));
+          }
           continue;
         }
         if (!Take(difference_.Add(ViewOf(column_, i - 1)))) return false;

@@ -57,6 +57,11 @@ Verdict ExamineCall(CallNode& node) {
       pinned_timestamp = false;
     }
   }
+  // info()'s own selector is no input, but counts.
+  for (size_t i = node.inputs.size(); i < node.call.args.size(); ++i) {
+    const auto* selector = As<VectorSelector>(Unwrap(*node.call.args[i]));
+    invariant = invariant && selector != nullptr && selector->at.present();
+  }
   if (invariant || pinned_timestamp) return {true, true};
   for (size_t i = 0; i < wrap.size(); ++i) {
     if (wrap[i]) Wrap(node.inputs[i]);

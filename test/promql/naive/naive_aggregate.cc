@@ -5,6 +5,7 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <utility>
 
 #include "narthex/model/labels_builder.h"
 #include "test/promql/naive/naive_evaluator.h"
@@ -270,10 +271,11 @@ Elements Evaluator::Aggregation(const Aggregate& a, int64_t t) {
     Labels labels = GroupOf(a, e.labels);
     if (a.op == AggregateOp::kCountValues) {
       const std::string& name = As<StringLiteral>(Unwrap(*a.param))->value;
-      LabelsBuilder builder(labels);
+      // without() may take it away again.
+      LabelsBuilder builder(a.without ? e.labels : labels);
       builder.Set(
           name, e.h != nullptr ? e.h->ToFloat().ToString() : FormatValue(e.v));
-      labels = builder.Build();
+      labels = a.without ? GroupOf(a, builder.Build()) : builder.Build();
     }
     if (e.h != nullptr && !counts && !adds) {
       notes_.Info(StrCat("ignored histogram in ", Text(a.op), " aggregation"),
@@ -348,12 +350,17 @@ Elements Evaluator::Choose(const Aggregate& a, int64_t t) {
   if (ratio ? !nan && least == 0 && largest == 0 : !nan && largest < 1) {
     return {};
   }
-  if (nan) Fail(ratio ? "Ratio value is NaN" : "Parameter value is NaN");
+  bool failed = false;
+  auto fail = [&](std::string text) {
+    failed = true;
+    Fail(std::move(text));
+  };
+  if (nan) fail(ratio ? "Ratio value is NaN" : "Parameter value is NaN");
   if (!ratio && least <= -9223372036854775808.0) {
-    Fail(StrCat("Scalar value ", FormatFloat(least), " underflows int64"));
+    fail(StrCat("Scalar value ", FormatFloat(least), " underflows int64"));
   }
   if (!ratio && largest >= 9223372036854774784.0) {
-    Fail(StrCat("Scalar value ", FormatFloat(largest), " overflows int64"));
+    fail(StrCat("Scalar value ", FormatFloat(largest), " overflows int64"));
   }
   for (const double r : {largest, least}) {
     if (!ratio || (r == largest ? r <= 1 : r >= -1)) continue;
@@ -362,7 +369,7 @@ Elements Evaluator::Choose(const Aggregate& a, int64_t t) {
                 param_at);
   }
   const bool instant = grid_.instant();
-  if (!errors_.empty()) return {};
+  if (failed) return {};
 
   const bool tops = a.op == AggregateOp::kTopK || a.op == AggregateOp::kBottomK;
   if (!ratio && !(param >= 1)) return {};

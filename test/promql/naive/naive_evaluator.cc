@@ -217,7 +217,11 @@ Elements Evaluator::Vector(const Expr& expr, int64_t t) {
 double Evaluator::Scalar(const Expr& expr, int64_t t) {
   if (!fixed_.contains(&expr)) return ScalarHere(expr, t);
   const Grid once = {grid_.start, grid_.start, grid_.step};
-  return Within(once, [&] { return ScalarHere(expr, once.start); });
+  const auto known = fixed_scalars_.find({&expr, once});
+  if (known != fixed_scalars_.end()) return known->second;
+  const double v = Within(once, [&] { return ScalarHere(expr, once.start); });
+  fixed_scalars_[{&expr, once}] = v;
+  return v;
 }
 
 double Evaluator::ScalarHere(const Expr& expr, int64_t t) {
@@ -228,6 +232,11 @@ double Evaluator::ScalarHere(const Expr& expr, int64_t t) {
     return unary->op == UnaryOp::kMinus ? -v : v;
   }
   if (const auto* binary = As<Binary>(expr)) {
+    if (binary->op == BinaryOp::kTrimUpper ||
+        binary->op == BinaryOp::kTrimLower) {
+      Fail(StrCat("operator ", GoQuote(Text(binary->op)),
+                  " not allowed for Scalar operations"));
+    }
     const double l = Scalar(*binary->lhs, t);
     return Apply(binary->op, l, Scalar(*binary->rhs, t));
   }

@@ -199,6 +199,7 @@ class Evaluator {
   std::set<const Expr*> fixed_ = {}, statistics_ = {};
   std::map<std::pair<const Series*, int64_t>, Series> bare_ = {};
   std::map<std::pair<const Expr*, Grid>, Elements> fixed_values_ = {};
+  std::map<std::pair<const Expr*, Grid>, double> fixed_scalars_ = {};
   // A subquery's inner steps, and info()'s bases, per grid.
   std::map<std::pair<const Expr*, Grid>,
            std::vector<std::pair<int64_t, Elements>>>

@@ -161,9 +161,18 @@ bool Excused(const std::string& query, const Mode& mode, const Answer& engine,
   }
   // What one side lacks comes last or in its place, and is added up so.
   if (joins && Same(engine, naive, SameNearly)) return true;
-  // Which of equal elements topk keeps, in which order numbers are added, which
-  // duplicate is named: all hang on the order of the input.  count_values gives
-  // none, and sorting has one that the naive way knows only at the top.
+  // count_values() gives no order (Prometheus's is that of a Go map), so which
+  // duplicate is named first is open.
+  auto is_duplicate = [](const std::string& error) {
+    return error.starts_with("found duplicate series for the match group");
+  };
+  if (query.find("count_values") != std::string::npos &&
+      std::any_of(engine.errors.begin(), engine.errors.end(), is_duplicate) &&
+      std::any_of(naive.errors.begin(), naive.errors.end(), is_duplicate)) {
+    return true;
+  }
+  // Which of equal elements topk keeps hangs on the order as well, and sorting
+  // has one that the naive way knows only at the top.
   static const std::regex kUnordered(
       "(topk|bottomk|limitk).*count_values|.sort|sort_by_label");
   return std::regex_search(query, kUnordered);
@@ -308,6 +317,47 @@ TEST_CASE("engine and naive evaluator agree to the bit", "[promql][naive]") {
   CHECK(answered > count / 2);
   CHECK(noted > count / 10);
   CHECK(excused < count / 200);
+}
+
+// What a million random queries have found, in short.
+TEST_CASE("engine and naive evaluator agree where they once did not",
+          "[promql][naive]") {
+  const Duel duel;
+  const QueryTimes instant = {Timestamp(407'300), Timestamp(407'300), {}};
+  const QueryTimes range = {Timestamp(95'000), Timestamp(590'000), Seconds(71)};
+  for (const char* query :
+       {"start_timestamp(+build_info @ 595)",
+        "start_timestamp(+mixed)",
+        "load ^ on (instance, job) fill (0) count_values by (room) (\"v\", "
+        "temp)",
+        "(mixed <= bool on () group_left () bottomk by () (5, build_info)) / "
+        "scalar(quantile_over_time(1, load[10m] anchored))",
+        "1 >/ 1",
+        "count_values without (v) (\"v\", temp)",
+        "count_values without (room) (\"room\", temp)",
+        "custom </ 1 >/ 0.1 >/ -1 </ 3",
+        "strange </ -0.3",
+        "strange >/ -0.3",
+        "strange </ (0 / 0)",
+        "strange >/ Inf",
+        "strange >/ -Inf",
+        "strange </ Inf",
+        "strange </ -Inf",
+        "custom </ Inf",
+        "custom >/ -Inf",
+        "(-Inf * size) >/ 0",
+        "scalar(rate(requests_total{job=\"web\"}[5m] @ 175))",
+        "sort(info(size @ end(), {__name__!=\"target_info\"}))",
+        "label_replace(topk(1, mixed), \"instance\", \"$1\", \"code\", "
+        "\"(.*)\")",
+        "increase((mixed / fill_right (-2) size)[45s:30s])"}) {
+    for (int i = 0; i < 8; ++i) {
+      const Mode mode = {i % 2 == 0 ? instant : range, i / 2 % 2 == 1,
+                         i / 4 % 2 == 1};
+      CAPTURE(query, mode.Name());
+      CHECK(duel.Agree(query, mode));
+    }
+  }
 }
 
 }  // namespace

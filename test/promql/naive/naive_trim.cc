@@ -1,124 +1,144 @@
-// `</` and `>/` in the naive evaluator.
+// `</` and `>/` in the naive evaluator, from what a bucket is thought to be:
+// its observations lie evenly from one end to the other, on the scale of the
+// numbers or on that of their logarithms.  A cut keeps the share of the scale
+// on its side, and what it keeps counts in the sum as if it all lay half-way.
 
 #include <cmath>
-#include <limits>
+#include <vector>
 
 #include "test/promql/naive/naive_histogram.h"
 
 namespace narthex::promql::naive {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
+// Where the observations of a bucket are thought to lie.
+struct Spread {
+  enum class Scale : uint8_t {
+    kLogarithms,  // exponential buckets
+    kNumbers,     // custom ones
+    kFromZero,    // the first custom one, of which nobody knows the lower end
+    kAroundZero,  // the zero bucket, or the half of it that is used
+  };
+  double from = 0, to = 0;
+  Scale scale = Scale::kNumbers;
+  // No end on that side: then all is at the other end, but for kFromZero.
+  bool endless_below = false, endless_above = false;
+  double* count = nullptr;
 
-using Side = Hist::Side;
+  double HalfWay(double a, double b) const {
+    if (a == b) return a;
+    if (scale != Scale::kLogarithms) return (a + b) / 2;
+    return std::copysign(std::sqrt(a * b), a);
+  }
 
-// A trimmed bucket: how many stay, and where they are thought to be.
-struct Kept {
-  double count = 0, middle = 0;
+  // How much of the way from `from` to `to` lies below `at`.
+  double Share(double at) const {
+    if (scale != Scale::kLogarithms) return (at - from) / (to - from);
+    // Negative buckets are mirrored: what lies below here lies beyond there.
+    const double start = std::log2(to > 0 ? from : -to);
+    const double end = std::log2(to > 0 ? to : -from);
+    const double way = (std::log2(std::abs(at)) - start) / (end - start);
+    return to > 0 ? way : 1 - way;
+  }
+
+  // What is kept of all, `at` lying between the ends.  Four ways to say nearly
+  // the same: they round differently, and so they are Prometheus's.
+  double KeptBelow(double at) const {
+    return scale == Scale::kFromZero ? *count * at / to : *count * Share(at);
+  }
+  double KeptAbove(double at) const {
+    if (scale == Scale::kFromZero) return *count * (1 - Share(at));
+    if (scale == Scale::kAroundZero) {
+      return *count * ((to - at) / (to - from));
+    }
+    return *count - *count * Share(at);
+  }
 };
 
-double Middle(double lower, double upper, bool positive, bool linear) {
-  if (std::isinf(lower)) {
-    if (std::isinf(upper)) return 0;
-    return upper > 0 ? upper / 2 : upper;
+Spread SpreadOf(Bucket b, bool custom, double* count) {
+  Spread s = {b.lower, b.upper,
+              custom ? Spread::Scale::kNumbers : Spread::Scale::kLogarithms};
+  s.count = count;
+  s.endless_below = std::isinf(b.lower);
+  s.endless_above = std::isinf(b.upper);
+  if (s.endless_below && s.endless_above) {
+    s.from = s.to = 0;
+  } else if (s.endless_above) {
+    s.to = s.from;
+  } else if (s.endless_below && s.to > 0) {
+    s.from = 0;
+    s.scale = Spread::Scale::kFromZero;
+  } else if (s.endless_below) {
+    s.from = s.to;
   }
-  if (std::isinf(upper)) return lower;
-  if (linear) return (lower + upper) / 2;
-  const double geometric = std::sqrt(std::abs(lower * upper));
-  return positive ? geometric : -geometric;
+  return s;
 }
 
-Kept CutInfinite(const Bucket& b, double at, bool upper) {
-  const double edge = std::isinf(b.lower) ? b.upper : b.lower;
-  const Kept nothing = {0, std::isinf(edge) ? 0 : edge};
-  if (b.lower == -kInf) {
-    if (upper) {
-      if (at >= b.upper) return {b.count, 0};
-      if (at > 0 && b.upper > 0 && b.upper != kInf) {
-        return {b.count * at / b.upper, at / 2};
-      }
-      return b.upper <= 0 ? Kept{b.count, at} : nothing;
-    }
-    if (at <= b.lower) return {b.count, 0};
-    if (at >= 0 && b.upper > at && b.upper != kInf) {
-      return {b.count * (1 - at / b.upper), (at + b.upper) / 2};
-    }
-    return nothing;
+// Observations, and where they are thought to be.
+struct Part {
+  double count = 0, place = 0;
+  bool whole = false;  // nothing was cut off
+};
+
+Part Below(const Spread& s, double at) {
+  if (at == -HUGE_VAL) return {};
+  const Part all = {*s.count, s.HalfWay(s.from, s.to), true};
+  if (at >= (s.endless_above ? HUGE_VAL : s.to) &&
+      (s.scale != Spread::Scale::kAroundZero || at > s.from)) {
+    return all;
   }
-  return !upper && at >= b.lower ? Kept{b.count, at} : nothing;
+  // Nobody knows how many there are up to a finite number.
+  if (s.endless_above) return {};
+  if (s.endless_below && s.to <= 0) return {*s.count, at};
+  if (at <= s.from) return {};
+  return {s.KeptBelow(at), s.HalfWay(s.from, at)};
 }
 
-Kept Cut(const Bucket& b, double at, bool upper, bool positive, bool linear) {
-  if (b.lower == -kInf || b.upper == kInf) return CutInfinite(b, at, upper);
-  double below = b.count;
-  if (at <= b.lower) {
-    below = 0;
-  } else if (at < b.upper) {
-    double fraction = (at - b.lower) / (b.upper - b.lower);
-    if (!linear) {
-      const double low = std::log2(std::abs(b.lower));
-      const double high = std::log2(std::abs(b.upper));
-      const double v = std::log2(std::abs(at));
-      fraction =
-          at > 0 ? (v - low) / (high - low) : 1 - ((v - high) / (low - high));
-    }
-    below = b.count * fraction;
-  }
-  return upper ? Kept{below, Middle(b.lower, at, positive, linear)}
-               : Kept{b.count - below, Middle(at, b.upper, positive, linear)};
-}
-
-Kept CutZero(double lower, double upper, double count, double at, bool below) {
-  const Kept all = {count, (lower + upper) / 2};
-  if (at <= lower) return below ? Kept{} : all;
-  if (at >= upper) return below ? all : Kept{};
-  return below
-             ? Kept{count * ((at - lower) / (upper - lower)), (lower + at) / 2}
-             : Kept{count * ((upper - at) / (upper - lower)), (at + upper) / 2};
+Part Above(const Spread& s, double at) {
+  if (at == HUGE_VAL) return {};
+  const Part all = {*s.count, s.HalfWay(s.from, s.to), true};
+  if (at <= (s.endless_below ? -HUGE_VAL : s.from)) return all;
+  if (s.endless_below && s.endless_above) return {};
+  if (s.endless_above) return {*s.count, at};
+  if (at >= s.to || (s.endless_below && at < s.from)) return {};
+  return {s.KeptAbove(at), s.HalfWay(at, s.to)};
 }
 
 }  // namespace
 
 void Hist::Trim(double at, bool upper) {
-  double kept_count = 0, kept_sum = 0;
-  bool trimmed = false, any_positive = false, any_negative = false;
-  auto cut_side = [&](Side& side, bool is_positive, bool& any) {
-    for (auto& [index, n] : side) {
-      if (n == 0) continue;
-      any = true;
-      Bucket b = is_positive ? Positive(index) : Negative(index);
-      b.count = n;
-      Kept kept;
-      if (upper ? b.upper <= at : b.lower >= at) {
-        kept = {n, Middle(b.lower, b.upper, is_positive, custom())};
-      } else if (upper ? b.lower < at : b.upper > at) {
-        kept = Cut(b, at, upper, is_positive, custom());
-      } else {
-        n = 0;
-        trimmed = true;
-        continue;
-      }
-      kept_count += kept.count;
-      kept_sum += kept.middle * kept.count;
-      if (n != kept.count) {
-        n = kept.count;
-        trimmed = true;
-      }
-    }
-  };
-  cut_side(positive, true, any_positive);
-  cut_side(negative, false, any_negative);
+  // In the order in which they are added up.
+  std::vector<Spread> spreads;
+  bool any_positive = false, any_negative = false;
+  for (auto& [index, n] : positive) {
+    if (n == 0) continue;
+    spreads.push_back(SpreadOf(Positive(index), custom(), &n));
+    any_positive = true;
+  }
+  for (auto& [index, n] : negative) {
+    if (n == 0) continue;
+    spreads.push_back(SpreadOf(Negative(index), custom(), &n));
+    any_negative = true;
+  }
   if (zero_count > 0) {
-    const Kept kept =
-        CutZero(any_positive && !any_negative ? 0 : -zero_threshold,
-                any_negative && !any_positive ? 0 : zero_threshold, zero_count,
-                at, upper);
-    if (zero_count != kept.count) {
-      zero_count = kept.count;
-      trimmed = true;
+    // Where all others are positive there are no negative zeros, so to say.
+    spreads.push_back({any_positive && !any_negative ? 0 : -zero_threshold,
+                       any_negative && !any_positive ? 0 : zero_threshold,
+                       Spread::Scale::kAroundZero});
+    spreads.back().count = &zero_count;
+  }
+  double kept_count = 0, kept_sum = 0;
+  bool trimmed = false;
+  for (const Spread& s : spreads) {
+    Part part = upper ? Below(s, at) : Above(s, at);
+    // Nothing is on any side of NaN; but of the zero bucket the share is NaN.
+    if (std::isnan(at)) {
+      part = {s.scale == Spread::Scale::kAroundZero ? at : 0};
     }
-    kept_sum += kept.middle * kept.count;
-    kept_count += kept.count;
+    kept_count += part.count;
+    kept_sum += part.place * part.count;
+    trimmed |= !part.whole && part.count != *s.count;
+    *s.count = part.count;
   }
   if (!trimmed) return;
   count = kept_count;
