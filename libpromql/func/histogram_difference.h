@@ -74,7 +74,15 @@ class HistogramDifference {
   }
 
   uint32_t CombineNothing(const HistogramLayout& layout, double sign) {
-    if (layout.custom_values == h_.custom_values) return 0;
+    if (layout.custom_values == h_.custom_values) {
+      // Nothing takes the sign from a zero that it is added to.
+      if (sign > 0) {
+        if (h_.schema != kCustomBucketsSchema) h_.zero_count += 0.0;
+        h_.count += 0.0;
+        h_.sum += 0.0;
+      }
+      return 0;
+    }
     other_ = FloatHistogram();
     other_.schema = layout.schema;
     other_.custom_values = layout.custom_values;
