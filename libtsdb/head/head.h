@@ -312,6 +312,8 @@ class Head {
   int64_t OldestToCome();
   // Deletions matter as far back as a replay may find samples.
   int64_t DeletionsFrom();
+  // Does chunks_head have late chunks that are in blocks already?
+  bool HasStaleLate();
   // Forgets what ends before `mint`, and what is left of it.
   void Collect(int64_t mint);
   // Of what was removed: postings, metadata, tombstones, counts.

@@ -20,7 +20,8 @@ absl::StatusOr<uint64_t> Head::Delete(std::span<const Matcher* const> matchers,
   // Late samples may be older than the head; and those that are in blocks by
   // now may be found once more by the next replay.
   const int64_t oldest = DeletionsFrom();
-  const bool any_stale = oldest < std::min(min_time(), late_min());
+  const bool any_stale = HasStaleLate();
+  const int64_t from = min_valid_.load(std::memory_order_relaxed);
   range.min = std::max(range.min, Timestamp(oldest));
   range.max = std::min(range.max, Timestamp(std::max(max_time(), late_max())));
   if (range.min > range.max) return uint64_t{0};
@@ -43,7 +44,9 @@ absl::StatusOr<uint64_t> Head::Delete(std::span<const Matcher* const> matchers,
         const SeriesShard& shard = shards_[ShardOf(slot)];
         absl::ReaderMutexLock lock(&shard.mu);
         if (shard.Holds(LineOf(slot), id)) {
-          has = {range.min, shard.Newest(LineOf(slot))};
+          // What it had may be in blocks; nothing comes in order before that.
+          has = {range.min,
+                 std::max(shard.Newest(LineOf(slot)), SaturatingSub(from, 1))};
         }
       }
       // No further than what the series has.

@@ -93,6 +93,11 @@ int64_t Head::DeletionsFrom() {
   return std::min({min_time(), late_min(), stale_late_min_});
 }
 
+bool Head::HasStaleLate() {
+  absl::MutexLock lock(&care_mu_);
+  return stale_late_min_ != kMaxMillis;
+}
+
 absl::StatusOr<Head::LateCut> Head::CutLate() {
   LateCut cut;
   // What is stored by now is logged before the cut and goes to chunks; what

@@ -33,6 +33,11 @@ constexpr int64_t kSecond = 1000;
 constexpr int64_t kBlock = 100 * kSecond;
 constexpr int kSeriesOfType = 4;
 
+bool Full() {
+  const char* text = std::getenv("NARTHEX_FAULT_STRIDE");
+  return text != nullptr && std::string_view(text) == "1";
+}
+
 struct ModelSeries {
   SampleType type = SampleType::kFloat;
   int number = 0;
@@ -40,9 +45,10 @@ struct ModelSeries {
   test::Samples samples = {};
   // Deletions reach to here: what comes late below stays away, here as there.
   int64_t deleted_to = INT64_MIN;
-  // Late samples that were deleted.  One that had become a block before may be
-  // found in chunks_head or wbl/ once more by a later replay: it comes back, as
-  // with Prometheus, until it is deleted again.
+  // Late samples that were deleted.  One that had become a block before, of a
+  // series that had left the head since, is found in chunks_head once more by a
+  // later replay: it comes back, as with Prometheus (whose head forgets any
+  // deletion beyond what it holds in order).  Long runs alone meet it.
   std::set<int64_t> may_return = {};
 };
 
@@ -175,7 +181,9 @@ void ModelLab::Delete() {
     }
     std::erase_if(series.samples, [&](const auto& sample) {
       if (!range.Contains(sample.first)) return false;
-      if (sample.first % 2 != 0) series.may_return.insert(sample.first);
+      if (Full() && sample.first % 2 != 0) {
+        series.may_return.insert(sample.first);
+      }
       return true;
     });
     series.deleted_to = std::max(series.deleted_to, range.max.ms);
@@ -272,8 +280,7 @@ void ModelLab::Step() {
 
 TEST_CASE(
     "a database and a map of samples are told the same and say the same") {
-  const char* text = std::getenv("NARTHEX_FAULT_STRIDE");
-  const bool full = text != nullptr && std::string_view(text) == "1";
+  const bool full = Full();
   const uint64_t seeds = full ? 60 : 10;
   const int steps = full ? 4000 : 600;
   size_t samples = 0;
