@@ -36,6 +36,10 @@ uint32_t SeriesShard::AddLine(SeriesId id, RowHandle labels) {
       std::uninitialized_default_construct_n(
           reinterpret_cast<HotSeries*>(pages_.back().get()), kPageSize);
     }
+    // By doubling, half of it might be for nobody.
+    if (ids_.size() == ids_.capacity()) {
+      ids_.reserve(ids_.size() + kPageSize + ids_.size() / 8);
+    }
     ids_.push_back(kNoId);
   }
   ids_[line] = id;

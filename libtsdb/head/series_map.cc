@@ -64,7 +64,7 @@ Slot SlotsByHash::Stripe::Find(uint64_t hash,
                                absl::FunctionRef<bool(Slot)> is) const {
   if (entries_.empty()) return kNoSlot;
   const uint32_t upper = static_cast<uint32_t>(hash >> 32);
-  for (size_t i = Place(upper);; i = (i + 1) & (entries_.size() - 1)) {
+  for (size_t i = Place(upper);; i = After(i)) {
     const Entry& entry = entries_[i];
     if (entry.slot == kNoSlot) return kNoSlot;
     if (entry.hash == upper && entry.slot != kErased && is(entry.slot)) {
@@ -78,7 +78,7 @@ void SlotsByHash::Stripe::Add(uint64_t hash, Slot slot) {
   const uint32_t upper = static_cast<uint32_t>(hash >> 32);
   size_t i = Place(upper);
   while (entries_[i].slot != kNoSlot && entries_[i].slot != kErased) {
-    i = (i + 1) & (entries_.size() - 1);
+    i = After(i);
   }
   if (entries_[i].slot == kNoSlot) ++used_;
   entries_[i] = {slot, upper};
@@ -88,8 +88,7 @@ void SlotsByHash::Stripe::Add(uint64_t hash, Slot slot) {
 void SlotsByHash::Stripe::Erase(uint64_t hash, Slot slot) {
   if (entries_.empty()) return;
   const uint32_t upper = static_cast<uint32_t>(hash >> 32);
-  for (size_t i = Place(upper); entries_[i].slot != kNoSlot;
-       i = (i + 1) & (entries_.size() - 1)) {
+  for (size_t i = Place(upper); entries_[i].slot != kNoSlot; i = After(i)) {
     if (entries_[i].slot == slot) {
       entries_[i].slot = kErased;
       --series_;
@@ -99,15 +98,13 @@ void SlotsByHash::Stripe::Erase(uint64_t hash, Slot slot) {
 }
 
 void SlotsByHash::Stripe::Grow() {
-  size_t size = 16;
-  while (size * 2 < series_ * 4) size *= 2;  // half full at most
-  std::vector<Entry> old(size);
+  std::vector<Entry> old(16 + series_ / 3 * 5);  // six tenths full at most
   old.swap(entries_);
   used_ = series_;
   for (const Entry& entry : old) {
     if (entry.slot == kNoSlot || entry.slot == kErased) continue;
     size_t i = Place(entry.hash);
-    while (entries_[i].slot != kNoSlot) i = (i + 1) & (entries_.size() - 1);
+    while (entries_[i].slot != kNoSlot) i = After(i);
     entries_[i] = entry;
   }
 }

@@ -89,11 +89,15 @@ class SlotsByHash {
     };
     static constexpr Slot kErased = kNoSlot - 1;
     void Grow() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+    // The table is not of a power of two, so that it is never much too large.
     size_t Place(uint32_t hash) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
-      return hash & (entries_.size() - 1);
+      return static_cast<size_t>(uint64_t{hash} * entries_.size() >> 32);
+    }
+    size_t After(size_t i) const ABSL_SHARED_LOCKS_REQUIRED(mu) {
+      return i + 1 != entries_.size() ? i + 1 : 0;
     }
 
-    std::vector<Entry> entries_ ABSL_GUARDED_BY(mu);  // a power of two
+    std::vector<Entry> entries_ ABSL_GUARDED_BY(mu);
     size_t used_ ABSL_GUARDED_BY(mu) = 0;  // not free: erased ones too
     size_t series_ ABSL_GUARDED_BY(mu) = 0;
   };
