@@ -8,6 +8,8 @@
 #include <climits>
 #include <memory>
 
+#include "libtsdb/base/snappy_decode.h"
+#include "narthex/base/coding.h"
 #include "narthex/base/status.h"
 
 namespace narthex {
@@ -35,16 +37,15 @@ absl::Status TooLarge(size_t limit) {
 
 absl::Status UnpackSnappy(std::string_view data, size_t limit,
                           std::string& out) {
-  size_t n = 0;
-  if (!snappy::GetUncompressedLength(data.data(), data.size(), &n)) {
-    return DataLoss("snappy: corrupt header");
-  }
+  ByteReader in(data);
+  const uint32_t n = in.Uvarint32();
+  if (!in.ok()) return DataLoss("snappy: corrupt header");
   if (n > limit) return TooLarge(limit);
   // The densest snappy there is turns 3 bytes into 64: a longer claim is a lie
   // that must not become an allocation.
   if (n / 22 > data.size()) return DataLoss("snappy: corrupt input");
   out.resize(n);
-  if (!snappy::RawUncompress(data.data(), data.size(), out.data())) {
+  if (!UnpackSnappyPieces(in.rest(), out.data(), n)) {
     return DataLoss("snappy: corrupt input");
   }
   return absl::OkStatus();

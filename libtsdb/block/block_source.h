@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,16 +59,29 @@ struct SeriesBatch {
   }
 };
 
-// A series' chunks.  `bytes` of a chunk point into the source (a mapped file)
-// or into `made` (what had to be encoded).
+// A series' chunks.  `bytes` of a chunk point into the source (a mapped file),
+// into what `kept` holds, or into NewBytes() (what had to be encoded).
 struct ChunkList {
   std::vector<EncodedChunk> chunks = {};
-  std::deque<std::string> made = {};
+  std::vector<std::shared_ptr<const void>> kept = {};
 
+  // Empty, and the list's until Clear.
+  std::string &NewBytes() {
+    if (used_ == made_.size()) made_.emplace_back();
+    std::string &bytes = made_[used_++];
+    bytes.clear();
+    return bytes;
+  }
   void Clear() {
     chunks.clear();
-    made.clear();
+    kept.clear();
+    used_ = 0;
   }
+
+ private:
+  // Kept from series to series, as is their memory.
+  std::deque<std::string> made_;
+  size_t used_ = 0;
 };
 
 // Where exemplars are: in the head alone.

@@ -120,6 +120,9 @@ class HeadChunkCursor {
   // As HeadChunkStore::Read; `bytes` lie in the file, good until the next call,
   // or in `copy`.
   absl::StatusOr<HeadChunk> Read(HeadChunkRef ref, std::string &copy);
+  // Where the chunk read last lies, if it is not in `copy`: who holds `keeps` of
+  // it may use the chunk for longer.
+  const HeadChunkBytes &file() const { return file_; }
   // Fetches what begins there from memory, if it is of the file read last.
   // (Inline always: gcc drops calls of what it takes for a pure function.)
   [[gnu::always_inline]] void Expect(HeadChunkRef ref) const {

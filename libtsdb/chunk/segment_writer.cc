@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "libtsdb/chunk/format.h"
@@ -13,14 +14,16 @@
 namespace narthex::tsdb {
 namespace {
 
-constexpr size_t kBufferSize = 1 << 20;
+// No more than what stays in the processor's cache until the kernel copies it.
+constexpr size_t kBufferSize = 256 << 10;
 
 class Writer final : public SegmentWriter {
  public:
   Writer(Env& env, std::string dir, uint64_t segment_size)
-      : env_(env), dir_(std::move(dir)), segment_size_(segment_size) {
-    buffer_.reserve(kBufferSize + 4096);
-  }
+      : env_(env),
+        dir_(std::move(dir)),
+        segment_size_(segment_size),
+        buffer_(kBufferSize) {}
 
   absl::Status Write(std::span<const EncodedChunk> chunks,
                      std::span<ChunkRef> refs) override {
@@ -58,22 +61,27 @@ class Writer final : public SegmentWriter {
 
  private:
   absl::Status Append(const EncodedChunk& chunk) {
-    const size_t begin = buffer_.size();
-    ByteWriter out(buffer_);
-    out.Uvarint(chunk.bytes.size());
-    const size_t covered = buffer_.size();
-    out.U8(static_cast<uint8_t>(chunk.encoding));
-    out.Bytes(chunk.bytes);
-    out.BE32(Crc32c(std::string_view(buffer_).substr(covered)));
-    offset_ += buffer_.size() - begin;
-    written_ += buffer_.size() - begin;
-    return buffer_.size() < kBufferSize ? absl::OkStatus() : Flush();
+    const size_t room =
+        kMaxVarintLen64 + kChunkEncodingSize + chunk.bytes.size() + kCrcSize;
+    if (buffer_.size() - used_ < room) NARTHEX_RETURN_IF_ERROR(Flush());
+    if (buffer_.size() < room) buffer_.resize(room);
+    char* const begin = buffer_.data() + used_;
+    char* const covered = StoreUvarint(begin, chunk.bytes.size());
+    *covered = static_cast<char>(chunk.encoding);
+    char* const crc =
+        std::copy(chunk.bytes.begin(), chunk.bytes.end(), covered + 1);
+    StoreBE32(crc, Crc32c({covered, static_cast<size_t>(crc - covered)}));
+    const auto size = static_cast<size_t>(crc - begin) + kCrcSize;
+    used_ += size;
+    offset_ += size;
+    written_ += size;
+    return absl::OkStatus();
   }
 
   absl::Status Flush() {
-    if (buffer_.empty()) return absl::OkStatus();
-    NARTHEX_RETURN_IF_ERROR(file_->Append(buffer_));
-    buffer_.clear();
+    if (used_ == 0) return absl::OkStatus();
+    NARTHEX_RETURN_IF_ERROR(file_->Append({buffer_.data(), used_}));
+    used_ = 0;
     return absl::OkStatus();
   }
 
@@ -98,10 +106,11 @@ class Writer final : public SegmentWriter {
     NARTHEX_RETURN_IF_ERROR(
         file_->Preallocate(std::min<uint64_t>(segment_size_, 8 << 20)));
     NARTHEX_RETURN_IF_ERROR(env_.SyncDir(dir_));
-    ByteWriter out(buffer_);
-    out.BE32(kChunksMagic);
-    out.U8(kChunksVersion);
-    out.Bytes(std::string_view("\0\0\0", 3));
+    // Nothing is buffered: the file before was sealed.
+    StoreBE32(buffer_.data(), kChunksMagic);
+    buffer_[4] = static_cast<char>(kChunksVersion);
+    std::fill_n(buffer_.data() + 5, kChunksHeaderSize - 5, '\0');
+    used_ = kChunksHeaderSize;
     offset_ = kChunksHeaderSize;
     written_ += kChunksHeaderSize;
     return absl::OkStatus();
@@ -111,7 +120,8 @@ class Writer final : public SegmentWriter {
   const std::string dir_;
   const uint64_t segment_size_;
   std::unique_ptr<WritableFile> file_;
-  std::string buffer_;
+  std::vector<char> buffer_;  // the first used_ bytes are not written yet
+  size_t used_ = 0;
   uint64_t segment_ = 0;  // number of the present file, from 1
   uint64_t offset_ = 0;   // in it, buffered bytes included; 0: no file yet
   uint64_t written_ = 0;

@@ -131,6 +131,7 @@ void Head::Collect(int64_t mint) {
   if (least == kMaxMillis) least = mint;
   {
     absl::MutexLock lock(&care_mu_);
+    log_expiries_.reserve(log_expiries_.size() + removed.size());
     for (const SeriesId id : removed) log_expiries_[RefOf(id)] = least;
     first_file = std::min(first_file, kept_file_);
   }
@@ -188,6 +189,7 @@ void Head::RemoveEmpty(uint32_t number, std::span<const uint32_t> lines,
                        absl::flat_hash_set<SeriesId>& removed) {
   absl::MutexLock lifetimes(&lifetimes_mu_);  // no batch is being filled
   absl::flat_hash_set<Slot> held;
+  removed.reserve(removed.size() + lines.size());
   {
     absl::MutexLock lock(&batches_mu_);
     for (const HeadAppender* batch : batches_) {

@@ -252,6 +252,12 @@ class Head::Replayer {
     return absl::OkStatus();
   }
 
+  // The number of the series that lies there.
+  SeriesId IdAt(Slot slot) const {
+    absl::ReaderMutexLock lock(&head_.shards_[ShardOf(slot)].mu);
+    return head_.shards_[ShardOf(slot)].IdOf(LineOf(slot));
+  }
+
   // kDataLoss: no writer makes such a one.
   absl::Status CheckSeries(SeriesRef ref, std::span<const Label> pairs) {
     bool good = refs_.IdOf(ref) != SeriesShard::kNoId && !pairs.empty();
@@ -285,7 +291,7 @@ class Head::Replayer {
     if (found.created) {
       ++report_.series;
       created_.push_back(id);
-      done_.Set(found.slot, kMinMillis);  // the line may be used again
+      done_.Set(id, kMinMillis);  // a series deleted before may have had it
     } else {
       refs_.SetAlias(id, found.slot);  // forgotten and made again
     }
@@ -300,7 +306,8 @@ class Head::Replayer {
       head_.UpdateTimes(chunk.min_t, chunk.max_t);
     }
     head_.offered_.erase(offered);
-    done_.Set(found.slot, shard.MappedMax(shard.Line(LineOf(found.slot))));
+    const uint32_t line = LineOf(found.slot);
+    done_.Set(shard.IdOf(line), shard.MappedMax(shard.Line(line)));
     return absl::OkStatus();
   }
 
@@ -316,7 +323,7 @@ class Head::Replayer {
     if (found.created) {
       ++report_.series;
       created_.push_back(own);
-      done_.Set(found.slot, kMinMillis);
+      done_.Set(own, kMinMillis);
       head_.LogSeriesLater(own, labels);
     }
     refs_.SetAlias(id, found.slot);
@@ -337,53 +344,45 @@ class Head::Replayer {
   }
 
   void AddSamples(const wal::SampleRows& rows) {
-    size_t n = rows.size();
-    if (n == 0) return;
+    if (rows.size() == 0) return;
     refs_.IdOf(rows.refs[0]);  // there is a base now
-    slots_.resize(n);
-    head_.by_id_.FindAll(rows.refs, head_.base_, slots_.data());
-    TimeRange range = {rows.times[0], rows.times[0]};
-    for (size_t i = 1; i < n; ++i) {
-      range.min = std::min(range.min, rows.times[i]);
-      range.max = std::max(range.max, rows.times[i]);
-    }
+    const TimeRange range =
+        done_.Pick(rows, head_.base_, min_valid_, picked_, picked_refs_);
     Cover(range);
     const bool one_time = range.min == range.max;
-    // Most are in chunks already: they don't get so far as to a line.
-    picked_.clear();
-    for (size_t i = 0; i < n; ++i) {
-      const int64_t t = rows.times[i].ms;
-      if (t < min_valid_) continue;
-      if (slots_[i] == kNoSlot) {
-        slots_[i] = refs_.FindAlias(rows.refs[i], t);
-        if (IsUnknown(slots_[i])) continue;
+    slots_.resize(picked_.size());
+    head_.by_id_.FindAll(picked_refs_, head_.base_, slots_.data());
+    size_t n = 0;
+    for (size_t k = 0; k < picked_.size(); ++k) {
+      if (slots_[k] == kNoSlot) {
+        const int64_t t = rows.times[picked_[k]].ms;
+        slots_[k] = refs_.FindAlias(picked_refs_[k], t);
+        if (IsUnknown(slots_[k]) || t <= done_.Of(IdAt(slots_[k]))) continue;
       }
-      if (t <= done_.Of(slots_[i])) continue;
-      picked_.push_back(static_cast<uint32_t>(i));
+      slots_[n] = slots_[k];
+      picked_[n++] = picked_[k];
     }
-    n = picked_.size();
-    const auto slot_of = [&](size_t k) { return slots_[picked_[k]]; };
     int64_t least = kMaxMillis, greatest = kMinMillis;
     for (size_t k = 0; k < n;) {
-      const uint32_t number = ShardOf(slot_of(k));
+      const uint32_t number = ShardOf(slots_[k]);
       SeriesShard& shard = head_.shards_[number];
       absl::MutexLock lock(&shard.mu);
       if (one_time) shard.BeginBatch(range.min.ms);
       const auto is_ours = [&](size_t at) {
-        return at < n && ShardOf(slot_of(at)) == number;
+        return at < n && ShardOf(slots_[at]) == number;
       };
       for (; is_ours(k); ++k) {
         if (is_ours(k + 24)) {
-          __builtin_prefetch(&shard.Line(LineOf(slot_of(k + 24))), 1);
+          __builtin_prefetch(&shard.Line(LineOf(slots_[k + 24])), 1);
         }
         if (is_ours(k + 12)) {
-          shard.PrefetchChunk(shard.Line(LineOf(slot_of(k + 12))));
+          shard.PrefetchChunk(shard.Line(LineOf(slots_[k + 12])));
         }
         const size_t i = picked_[k];
         const int64_t t = rows.times[i].ms;
         const int64_t start =
             rows.start_times.empty() ? 0 : rows.start_times[i].ms;
-        if (shard.StoreStarted(LineOf(slots_[i]), t,
+        if (shard.StoreStarted(LineOf(slots_[k]), t,
                                std::bit_cast<uint64_t>(rows.values[i]), start,
                                rules_, counts_)) {
           ++report_.samples;
@@ -452,7 +451,7 @@ class Head::Replayer {
       }
       // The series was deleted here; a later one of its name is another.
       refs_.ForgetAliases(slot);
-      done_.Set(slot, kMinMillis);
+      done_.Set(refs_.IdOf(SeriesRef{ref}), kMinMillis);
       absl::flat_hash_set<SeriesId> removed;
       head_.RemoveEmpty(ShardOf(slot), {&line, 1}, removed);
       head_.series_.fetch_sub(removed.size(), std::memory_order_relaxed);
@@ -476,8 +475,9 @@ class Head::Replayer {
   std::vector<SeriesId> created_;
   Tombstones tombstones_;
   DoneUntil done_;
+  std::vector<uint32_t> picked_;  // of a record's samples
+  std::vector<SeriesRef> picked_refs_;
   std::vector<Slot> slots_;
-  std::vector<uint32_t> picked_;
   std::vector<wal::Tombstone> deleted_;
   std::vector<wal::ExemplarRow> exemplars_;
   std::vector<wal::IntHistogramRow> ints_;

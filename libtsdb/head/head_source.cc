@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "libtsdb/chunk/chunk_codec.h"
@@ -74,11 +75,14 @@ bool Newest(const SampleColumns& columns, LatestSample& out) {
   return true;
 }
 
-// Adds the first `samples` of the samples in `bytes`.
-absl::Status AddChunk(std::string bytes, ChunkEncoding encoding,
+// Adds the first `samples` of the samples in `chunk`, which lies where the list
+// may point.
+absl::Status AddChunk(std::string_view chunk, ChunkEncoding encoding,
                       uint32_t samples, int64_t min_t, int64_t max_t,
                       ChunkList& out) {
-  if (samples < SampleCount(encoding, bytes)) {
+  if (samples < SampleCount(encoding, chunk)) {
+    std::string& bytes = out.NewBytes();
+    bytes.assign(chunk);
     SetSampleCount(encoding, samples, bytes.data());
     MemoryBudget budget;
     SampleColumns columns(budget);
@@ -101,9 +105,9 @@ absl::Status AddChunk(std::string bytes, ChunkEncoding encoding,
     LatestSample last;
     if (!Newest(columns, last)) return absl::OkStatus();
     max_t = last.t.ms;
+    chunk = bytes;
   }
-  out.made.push_back(std::move(bytes));
-  out.chunks.push_back({encoding, min_t, max_t, out.made.back()});
+  out.chunks.push_back({encoding, min_t, max_t, chunk});
   return absl::OkStatus();
 }
 
@@ -379,23 +383,35 @@ absl::Status HeadSource::ReadChunks(const SeriesEntry& entry, TimeRange range,
   if (range.min > range.max || !CopySeries(entry, range, copy)) {
     return absl::OkStatus();
   }
+  std::optional<HeadChunkCursor> cursor;
+  if (!copy.mapped.empty()) cursor.emplace(*head_.chunks_);
   for (const MappedChunk& chunk : copy.mapped) {
-    std::string bytes;
+    std::string& copied = ThreadBytes();
     NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
-                             head_.chunks_->Read(chunk.ref, bytes));
-    // The bytes may be a part of what was read.
-    NARTHEX_RETURN_IF_ERROR(AddChunk(std::string(read.bytes), read.encoding,
-                                     chunk.samples, chunk.min_t, chunk.max_t,
-                                     out));
+                             cursor->Read(chunk.ref, copied));
+    if (&chunk == &copy.mapped.front()) {
+      for (const MappedChunk& next : copy.mapped) cursor->Expect(next.ref);
+    }
+    std::string_view bytes = read.bytes;
+    if (bytes.data() == copied.data()) {
+      bytes = out.NewBytes().assign(bytes);
+    } else if (out.kept.empty() || out.kept.back() != cursor->file().keeps) {
+      out.kept.push_back(cursor->file().keeps);
+    }
+    NARTHEX_RETURN_IF_ERROR(AddChunk(bytes, read.encoding, chunk.samples,
+                                     chunk.min_t, chunk.max_t, out));
   }
   for (UnwrittenChunk& chunk : copy.unwritten) {
-    NARTHEX_RETURN_IF_ERROR(AddChunk(std::move(chunk.bytes), chunk.encoding,
-                                     chunk.samples, chunk.min_t, chunk.max_t,
-                                     out));
+    std::string& bytes = out.NewBytes();
+    bytes.swap(chunk.bytes);
+    NARTHEX_RETURN_IF_ERROR(AddChunk(bytes, chunk.encoding, chunk.samples,
+                                     chunk.min_t, chunk.max_t, out));
   }
   if (copy.open_samples != 0) {
     OpenChunk::MakeXor(copy);
-    NARTHEX_RETURN_IF_ERROR(AddChunk(std::move(copy.open), copy.open_encoding,
+    std::string& bytes = out.NewBytes();
+    bytes.swap(copy.open);
+    NARTHEX_RETURN_IF_ERROR(AddChunk(bytes, copy.open_encoding,
                                      copy.open_samples, copy.open_min_t,
                                      copy.open_max_t, out));
   }

@@ -66,15 +66,15 @@ absl::Status ShownOf(ChunkEncoding encoding, std::string_view bytes,
 
 absl::Status AddEncoded(const std::vector<LateSample>& samples,
                         const LateEncoding& as, ChunkList& out) {
-  return EncodeLate(
-      samples, as,
-      [&](ChunkEncoding encoding, size_t begin, size_t end,
-          std::string_view bytes) {
-        out.made.emplace_back(bytes);
-        out.chunks.push_back(
-            {encoding, samples[begin].t, samples[end - 1].t, out.made.back()});
-        return absl::OkStatus();
-      });
+  return EncodeLate(samples, as,
+                    [&](ChunkEncoding encoding, size_t begin, size_t end,
+                        std::string_view bytes) {
+                      std::string& own = out.NewBytes();
+                      own.assign(bytes);
+                      out.chunks.push_back({encoding, samples[begin].t,
+                                            samples[end - 1].t, own});
+                      return absl::OkStatus();
+                    });
 }
 
 }  // namespace
@@ -145,9 +145,9 @@ absl::Status HeadSource::AddLateChunks(const SeriesEntry& entry,
     NARTHEX_ASSIGN_OR_RETURN(const HeadChunk read,
                              head_.chunks_->Read(chunk.ref, bytes));
     if (chunk.fresh.empty()) {
-      out.made.emplace_back(read.bytes);
-      out.chunks.push_back(
-          {read.encoding, chunk.min_t, chunk.max_t, out.made.back()});
+      std::string& own = out.NewBytes();
+      own.assign(read.bytes);
+      out.chunks.push_back({read.encoding, chunk.min_t, chunk.max_t, own});
       continue;
     }
     const auto is_fresh = [&chunk](int64_t t) {

@@ -57,25 +57,28 @@ class Writer final : public IndexWriter {
     if (position() > kMaxIndexSize) {
       return ResourceExhausted(StrCat(path_, ": index exceeds 64 GiB"));
     }
-    for (LabelPair pair : row) {
-      const uint64_t key = uint64_t{pair.name} << 32 | pair.value;
-      const auto [it, added] =
-          pair_numbers_.try_emplace(key, static_cast<uint32_t>(pairs_.size()));
-      if (added) pairs_.push_back({key, 0});
-      ++pairs_[it->second].series;
-      series_pairs_.push_back(it->second);
+    // Most pairs are those of the series before.
+    const size_t before = series_pairs_.size() - last_row_.size();
+    for (size_t i = 0; i < row.size(); ++i) {
+      const uint32_t number = i < last_row_.size() && last_row_[i] == row[i]
+                                  ? series_pairs_[before + i]
+                                  : NumberOf(row[i]);
+      ++pairs_[number].series;
+      series_pairs_.push_back(number);
     }
     series_.push_back(
         {static_cast<SeriesId>(id), static_cast<uint32_t>(row.size())});
 
-    body_.clear();
-    ByteWriter body(body_);
-    body.Uvarint(row.size());
+    // Two numbers a label, three a chunk.
+    const size_t most =
+        kMaxVarintLen64 * (2 + 2 * row.size() + 3 * chunks.size());
+    if (body_.size() < most) body_.resize(most);
+    char* p = StoreUvarint(body_.data(), row.size());
     for (LabelPair pair : row) {
-      body.Uvarint(pair.name);
-      body.Uvarint(pair.value);
+      p = StoreUvarint(p, pair.name);
+      p = StoreUvarint(p, pair.value);
     }
-    body.Uvarint(chunks.size());
+    p = StoreUvarint(p, chunks.size());
     int64_t last_t = 0;
     uint64_t last_ref = 0;
     for (size_t i = 0; i < chunks.size(); ++i) {
@@ -83,22 +86,24 @@ class Writer final : public IndexWriter {
       const uint64_t span = static_cast<uint64_t>(chunk.max_t.ms) -
                             static_cast<uint64_t>(chunk.min_t.ms);
       if (i == 0) {
-        body.Varint(chunk.min_t.ms);
-        body.Uvarint(span);
-        body.Uvarint(chunk.ref);
+        p = StoreVarint(p, chunk.min_t.ms);
+        p = StoreUvarint(p, span);
+        p = StoreUvarint(p, chunk.ref);
       } else {
-        body.Uvarint(static_cast<uint64_t>(chunk.min_t.ms) -
-                     static_cast<uint64_t>(last_t));
-        body.Uvarint(span);
-        body.Varint(static_cast<int64_t>(chunk.ref - last_ref));
+        p = StoreUvarint(p, static_cast<uint64_t>(chunk.min_t.ms) -
+                                static_cast<uint64_t>(last_t));
+        p = StoreUvarint(p, span);
+        p = StoreVarint(p, static_cast<int64_t>(chunk.ref - last_ref));
       }
       last_t = chunk.max_t.ms;
       last_ref = chunk.ref;
     }
     last_chunk_ref_ = chunks.empty() ? last_chunk_ref_ : last_ref;
+    const std::string_view body(body_.data(),
+                                static_cast<size_t>(p - body_.data()));
     ByteWriter out(buffer_);
-    out.UvarintBytes(body_);
-    out.BE32(Crc32c(body_));
+    out.UvarintBytes(body);
+    out.BE32(Crc32c(body));
     last_row_.assign(row.begin(), row.end());
     return FlushIfFull();
   }
@@ -138,6 +143,13 @@ class Writer final : public IndexWriter {
     uint32_t labels = 0;
   };
 
+  uint32_t NumberOf(LabelPair pair) {
+    const uint64_t key = uint64_t{pair.name} << 32 | pair.value;
+    const auto [it, added] =
+        pair_numbers_.try_emplace(key, static_cast<uint32_t>(pairs_.size()));
+    if (added) pairs_.push_back({key, 0});
+    return it->second;
+  }
   uint64_t position() const { return flushed_ + buffer_.size(); }
   uint32_t symbols() const { return static_cast<uint32_t>(texts_end_.size()); }
   std::string_view Text(uint32_t i) const {

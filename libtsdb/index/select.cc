@@ -222,8 +222,9 @@ absl::StatusOr<std::vector<std::string_view>> SelectLabelValues(
   bool everything = false;
   NARTHEX_RETURN_IF_ERROR(AskAll(index, matchers, cancel, everything, ids));
   if (everything) {
-    out.assign(values->texts.begin(), values->texts.end());
-    std::erase(out, std::string_view());
+    const std::span<const std::string_view> texts = values->texts;
+    const bool begins_empty = !texts.empty() && texts[0].empty();
+    out.assign(texts.begin() + (begins_empty ? 1 : 0), texts.end());
     return out;
   }
   if (ids.empty()) return out;

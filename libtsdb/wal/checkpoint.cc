@@ -9,7 +9,6 @@
 #include "libtsdb/wal/record.h"
 #include "libtsdb/wal/wal_reader.h"
 #include "narthex/base/status.h"
-#include "narthex/model/labels_builder.h"
 
 namespace narthex::tsdb::wal {
 namespace {
@@ -123,21 +122,17 @@ class Filter {
   absl::Status TakeSeries(std::string_view record,
                           const SegmentReader& reader) {
     std::string kept;
+    BeginSeries(kept);
     uint64_t dropped = 0, n = 0;
-    LabelsScratch scratch;
-    Labels labels;
+    // Entries stay as they are: who wrote them knows what is in them.
     NARTHEX_RETURN_IF_ERROR(
-        DecodeSeries(record, [&](SeriesRef ref, std::span<const Label> pairs) {
+        VisitSeries(record, [&](SeriesRef ref, std::string_view entry) {
           if (!keep_(ref)) {
             ++dropped;
             return;
           }
           ++n;
-          scratch.Clear();
-          for (const Label& label : pairs) scratch.Add(label.name, label.value);
-          scratch.BuildInto(labels);
-          if (kept.empty()) BeginSeries(kept);
-          AddSeries(ref, labels, kept);
+          kept += entry;
         }));
     stats_.series_kept += n;
     stats_.series_dropped += dropped;

@@ -61,6 +61,11 @@ void AddSeries(SeriesRef ref, const Labels& labels, std::string& out);
 absl::Status DecodeSeries(
     std::string_view record,
     absl::FunctionRef<void(SeriesRef, std::span<const Label>)> visit);
+// The same without a look at the labels: `entry` is the bytes of the series, as
+// AddSeries appends them.
+absl::Status VisitSeries(
+    std::string_view record,
+    absl::FunctionRef<void(SeriesRef, std::string_view entry)> visit);
 
 // --- Float samples (2, 11).
 

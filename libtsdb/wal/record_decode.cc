@@ -164,6 +164,27 @@ absl::Status DecodeSeries(
   return r.ok() ? absl::OkStatus() : Bad(r, "series");
 }
 
+absl::Status VisitSeries(
+    std::string_view record,
+    absl::FunctionRef<void(SeriesRef, std::string_view entry)> visit) {
+  if (TypeOf(record) != RecordType::kSeries) {
+    return WrongType(record, "series");
+  }
+  ByteReader r(record.substr(1));
+  while (!r.empty()) {
+    const std::string_view rest = r.rest();
+    const uint64_t ref = r.BE64();
+    const uint64_t n = r.Uvarint();
+    for (uint64_t i = 0; i < n && r.ok(); ++i) {
+      r.UvarintBytes();
+      r.UvarintBytes();
+    }
+    if (!r.ok()) return Bad(r, "series");
+    visit(SeriesRef{ref}, rest.substr(0, rest.size() - r.remaining()));
+  }
+  return r.ok() ? absl::OkStatus() : Bad(r, "series");
+}
+
 absl::Status DecodeSamples(std::string_view record, SampleRows& out) {
   switch (TypeOf(record)) {
     case RecordType::kSamples:

@@ -1,4 +1,5 @@
-// The log: a segment of any bytes, and any bytes as a record of each type.
+// The log: a segment of any bytes, and any bytes as a record of each type, and
+// as a packed one.
 
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 #include "libtsdb/wal/format.h"
 #include "libtsdb/wal/record.h"
 #include "libtsdb/wal/wal_reader.h"
+#include "narthex/base/compress.h"
 #include "narthex/base/env.h"
 #include "test/support/fuzz_target.h"
 
@@ -38,6 +40,10 @@ void DecodeAny(std::string_view record) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text = test::FuzzText(data, size);
   DecodeAny(text);
+  std::string unpacked;
+  if (Decompress(Compression::kSnappy, text, size_t{1} << 20, unpacked).ok()) {
+    DecodeAny(unpacked);
+  }
   const std::unique_ptr<Env> env = NewMemEnv();
   if (!env->MakeDirs("wal").ok()) return 0;
   const std::string path = wal::SegmentPath("wal", 0);
