@@ -58,7 +58,8 @@ TEST_CASE("a thousand queries that are called off end within 5 ms of work",
   };
   constexpr int kRuns = 1000;
   std::vector<int64_t> work;
-  for (int run = 0; run < kRuns; ++run) {
+  int too_late = 0;
+  for (int run = 0; run < kRuns;) {
     const char* query = queries[run % std::size(queries)];
     INFO(query);
     CancelToken token;
@@ -81,6 +82,11 @@ TEST_CASE("a thousand queries that are called off end within 5 ms of work",
     const int64_t called_off = CpuNanos(clock);
     token.Cancel();
     worker.join();
+    if (status.ok()) {  // a busy machine woke the query alone: once more
+      REQUIRE(++too_late < kRuns);
+      continue;
+    }
+    ++run;
     REQUIRE(status.code() == absl::StatusCode::kCancelled);
     REQUIRE(std::string(Message(status)) ==
             "query was canceled in expression evaluation");
