@@ -191,7 +191,7 @@ absl::StatusOr<std::unique_ptr<Source>> OpenSource(QueryFlags& flags,
     if (all.size() != arguments) {
       return InvalidArgument(
           arguments == 0 ? StrCat("with --data there is no server to name")
-                         : StrCat("with --data, give just one ", names));
+                         : StrCat("with --data, give just ", names));
     }
     return OpenDirectory(flags.data_dir);
   }
@@ -243,7 +243,7 @@ int ShowPlan(const QueryFlags& flags, Source& source, const std::string& expr,
 }
 
 int Instant(QueryFlags flags) {
-  auto source = OpenSource(flags, 1, "expression");
+  auto source = OpenSource(flags, 1, "an expression");
   if (!source.ok()) return Fail(source.status());
   Timestamp at;
   if (!ReadTimeFlag(flags.time, "evaluation", (*source)->Now(), at)) {
@@ -259,7 +259,7 @@ int Instant(QueryFlags flags) {
 }
 
 int Range(QueryFlags flags) {
-  auto source = OpenSource(flags, 1, "expression");
+  auto source = OpenSource(flags, 1, "an expression");
   if (!source.ok()) return Fail(source.status());
   TimeRange range;
   if (!ReadTimeFlag(flags.end, "end", (*source)->Now(), range.max) ||
@@ -312,7 +312,7 @@ int Series(QueryFlags flags) {
 }
 
 int LabelsOf(QueryFlags flags) {
-  auto source = OpenSource(flags, 1, "label name");
+  auto source = OpenSource(flags, 1, "a label name");
   if (!source.ok()) return Fail(source.status());
   TimeRange range;
   if (!ReadLookupRange(flags, range)) return kFailure;
