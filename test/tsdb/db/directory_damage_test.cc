@@ -149,6 +149,11 @@ Files MakeDirectory(bool closed) {
   return files;
 }
 
+bool IsLog(std::string_view path) {
+  return path.starts_with("data/wal/") || path.starts_with("data/wbl/") ||
+         path.starts_with("data/chunk_snapshot.");
+}
+
 // A directory, and what may be asked of any that was made from it by damage.
 class Damaged {
  public:
@@ -253,8 +258,8 @@ class Damaged {
     }
     // Nothing protects meta.json: another number in it is another block.  And
     // nothing says that a log was longer when it ends behind a whole record.
-    const bool ends_whole =
-        report->ok() && bytes.size() < files_.at(path).size();
+    const bool ends_whole = IsLog(path) && report->ok() &&
+                            bytes.size() < files_.at(path).size();
     if (opens && CountOf(first) < samples_ && !said && !ends_whole &&
         BaseName(path) != "meta.json") {
       CAPTURE(Difference(whole_, first));
