@@ -149,8 +149,10 @@ Files MakeDirectory(bool closed) {
   return files;
 }
 
+// Written piece by piece: nothing in it says how many there were.
 bool IsLog(std::string_view path) {
   return path.starts_with("data/wal/") || path.starts_with("data/wbl/") ||
+         path.starts_with("data/chunks_head/") ||
          path.starts_with("data/chunk_snapshot.");
 }
 
@@ -257,7 +259,8 @@ class Damaged {
       }
     }
     // Nothing protects meta.json: another number in it is another block.  And
-    // nothing says that a log was longer when it ends behind a whole record.
+    // nothing says that a log was longer when it ends behind a whole record or
+    // chunk.
     const bool ends_whole = IsLog(path) && report->ok() &&
                             bytes.size() < files_.at(path).size();
     if (opens && CountOf(first) < samples_ && !said && !ends_whole &&
