@@ -62,8 +62,9 @@ class ClassPlan {
       const int64_t width = ranges_[r].ms;
       for (size_t i = 0; i < members_.size();) {
         const int64_t min_t = At(i).min_time.ms;
+        const int64_t into = min_t % width;  // of the window, or less width
         const int64_t start =
-            width * ((min_t >= 0 ? min_t : min_t - width + 1) / width);
+            SaturatingSub(min_t, into >= 0 ? into : into + width);
         const Timestamp end = SaturatingAdd(start, width);
         if (At(i).max_time > end) {
           ++i;  // not aligned, or larger already
