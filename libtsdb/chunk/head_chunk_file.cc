@@ -248,11 +248,6 @@ class Store final : public HeadChunkStore {
     return first_error;
   }
 
-  uint32_t WritingFile() const override {
-    absl::ReaderMutexLock lock(&mu_);
-    return writing_ != nullptr ? last_number_ : last_number_ + 1;
-  }
-
   std::shared_ptr<const void> Pin() const override {
     absl::ReaderMutexLock lock(&mu_);
     return std::make_shared<

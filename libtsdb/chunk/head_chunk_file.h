@@ -98,8 +98,6 @@ class HeadChunkStore {
   // Deletes the files numbered below `file`, never the one being written.
   // Readers that hold a pin still read them.
   virtual absl::Status TruncateBefore(uint32_t file) = 0;
-  // What is written from here on goes to this file or a later one.
-  virtual uint32_t WritingFile() const = 0;
   // Keeps what is deleted later readable until the pin dies.
   virtual std::shared_ptr<const void> Pin() const = 0;
 

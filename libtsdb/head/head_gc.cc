@@ -98,9 +98,7 @@ void Head::Collect(int64_t mint) {
   // Before a line is looked at: what comes behind the look is not older.
   const int64_t oldest_to_come = OldestToCome();
   int64_t least = kMaxMillis;
-  // The file that is being written stays, whatever is in it.
-  uint32_t first_file =
-      chunks_ != nullptr ? chunks_->WritingFile() : 0xffffffff;
+  uint32_t first_file = 0xffffffff;
   uint64_t chunks = 0;
   const uint64_t floor = isolation_.Floor();
   for (uint32_t s = 0; s < kShards; ++s) {
@@ -269,9 +267,8 @@ bool Head::KeepInLog(SeriesRef ref, int64_t mint) {
     return true;
   }
   absl::MutexLock lock(&care_mu_);
-  const bool any_late =
-      late_min() <= late_max() || stale_late_min_ != kMaxMillis;
-  if (any_late && late_references_.contains(static_cast<uint64_t>(ref))) {
+  if (late_min() <= late_max() &&
+      late_references_.contains(static_cast<uint64_t>(ref))) {
     return true;
   }
   const auto it = log_expiries_.find(static_cast<uint64_t>(ref));

@@ -490,21 +490,20 @@ absl::StatusOr<ReplayReport> Head::Replay(
     const std::optional<SnapshotDir>& snapshot) {
   NARTHEX_ASSIGN_OR_RETURN(const std::optional<wal::Checkpoint> checkpoint,
                            wal::LastCheckpoint(env, wal_dir));
-  NARTHEX_ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
-                           wal::ListSegments(env, wal_dir));
   std::vector<wal::SegmentFile> kept;  // the checkpoint's
   if (checkpoint.has_value()) {
     NARTHEX_ASSIGN_OR_RETURN(kept, wal::ListSegments(env, checkpoint->dir));
+  }
+  NARTHEX_ASSIGN_OR_RETURN(std::vector<wal::SegmentFile> segments,
+                           wal::ListSegments(env, wal_dir));
+  if (checkpoint.has_value()) {
     std::erase_if(segments, [&](const wal::SegmentFile& segment) {
       return segment.number <= checkpoint->segment;
     });
   }
   ReplayReport report;
   // Its part of the log need not be read, if nothing came to that part later.
-  // One older than the checkpoint knows series that were forgotten since.
-  bool snapshot_fits =
-      snapshot.has_value() && options_.shared_refs.empty() &&
-      (!checkpoint.has_value() || checkpoint->segment < snapshot->segment);
+  bool snapshot_fits = snapshot.has_value() && options_.shared_refs.empty();
   if (snapshot_fits &&
       (segments.empty() || snapshot->segment > segments.back().number)) {
     // Of another log.  Once this one is as long it would be taken for its own.
@@ -528,7 +527,9 @@ absl::StatusOr<ReplayReport> Head::Replay(
       std::erase_if(segments, [&](const wal::SegmentFile& segment) {
         return segment.number <= snapshot->segment;
       });
-      kept.clear();  // it is older
+      if (checkpoint.has_value() && checkpoint->segment < snapshot->segment) {
+        kept.clear();
+      }
     }
   }
   for (const wal::SegmentFile& segment : segments) {

@@ -123,33 +123,6 @@ TEST_CASE("late samples become blocks of their own", "[tsdb][late]") {
   REQUIRE(segments->size() <= 3);
 }
 
-TEST_CASE("what was deleted of a block of late samples stays deleted",
-          "[tsdb][late]") {
-  Options options = WithWindow(150'000);
-  options.min_block_duration = Seconds(100);
-  options.max_block_duration = Seconds(100);
-  options.retention = Duration(0);
-  DbLab lab(options);
-  lab.Append(kUp, 200'000, 1);
-  lab.Append(kUp, 120'000, 2);
-  // The head needs no chunk of chunks_head any more, but the file that they
-  // went to is still being written.
-  for (const int64_t t : {1'000'000, 1'200'000, 1'400'000}) {
-    lab.Append(kUp, t, 3);
-    REQUIRE(lab.db().Compact().ok());
-  }
-  REQUIRE(lab.Read(kUp).size() == 5);
-  const MatcherPtr matcher =
-      *Matcher::Make(Matcher::Type::kEqual, "__name__", "up");
-  const Matcher* const only[] = {matcher.get()};
-  REQUIRE(lab.db().Delete({100'000, 150'000}, only).ok());
-  for (int opened = 0; opened < 2; ++opened) {
-    REQUIRE(lab.Read(kUp).size() == 4);
-    REQUIRE(lab.Read(kUp).front().t == 200'000);
-    lab.Reopen();
-  }
-}
-
 TEST_CASE("a reader sees no late samples of later commits", "[tsdb][late]") {
   DbLab lab(WithWindow(kHour));
   constexpr int64_t kNow = 100 * kHour;
